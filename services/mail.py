@@ -1,0 +1,1 @@
+"""Mails: what there is to send, queued with the change that causes it, rendered and sent by the worker."""

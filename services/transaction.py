@@ -1,0 +1,72 @@
+"""transaction(): one change, one commit, one trace."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from language import _l
+from models import db
+from services import audit
+from services.errors import Stale
+
+#: Called with the session after each commit; the jobs room puts its wake-up here.
+after_commit: list[Callable[[], None]] = []
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Do one change: everything inside is committed together with its audit events, or nothing is.
+
+    What was read before is let go first, so that a writer starts on the newest state (on SQLite with
+    BEGIN IMMEDIATE: two writers queue instead of failing).
+
+    Raises Stale when somebody else saved one of the rows in between; audit.Untraced, a bug, when an
+    audited row changed without an event.
+    """
+    session = db.session()
+    if session.info.get("in_transaction"):
+        raise RuntimeError("transaction() inside transaction(): one change, one commit")
+    if session.new or session.dirty or session.deleted:
+        raise RuntimeError("rows were changed outside of transaction()")
+    session.commit()
+    session.info["in_transaction"] = True
+    try:
+        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        yield session
+        session.flush()
+        audit.seal(session)
+        session.commit()
+    except StaleDataError as stale:
+        session.rollback()
+        raise Stale(_l("Somebody else changed this in the meantime. Nothing was saved.")) from stale
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info.pop("in_transaction", None)
+        audit.forget(session)
+    for wake in after_commit:
+        wake()
+
+
+@event.listens_for(Engine, "connect")
+def _set_up_sqlite(connection: object, _record: object) -> None:
+    """Real transactions, durable commits and foreign keys on SQLite."""
+    if type(connection).__module__ != "sqlite3":
+        return
+    connection.isolation_level = None  # type: ignore[attr-defined]  # we say BEGIN ourselves
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@event.listens_for(Engine, "begin")
+def _begin_sqlite(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        kind = connection.get_execution_options().get("sqlite_begin", "")
+        connection.exec_driver_sql(f"BEGIN {kind}".strip())
