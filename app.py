@@ -1,0 +1,108 @@
+"""create_app: read top to bottom to see everything that runs."""
+
+from typing import Any
+
+from flask import Flask, Request, current_app, g, request
+from flask_babel import Babel
+from flask_login import LoginManager
+from flask_migrate import Migrate
+
+import admin
+import assets
+import cli
+import config
+import logs
+import machinery
+import portal
+import web
+from language import LOCALES
+from models import db
+from permissions import allowed
+from services import company, jobs, sessions, staff_sign_in
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """Portico, put together with these settings (default: those of the environment)."""
+    settings = settings or config.Settings.from_environment()
+    config.use(settings)
+    logs.set_up(settings)
+    app = Flask(__name__, static_folder=None)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
+        # Flask's own cookie carries the forms' token and one-time notices, never who somebody is.
+        SESSION_COOKIE_NAME=web.cookie_name("forms"),
+        SESSION_COOKIE_SECURE=settings.is_production,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=sessions.LIFETIME,
+        BABEL_TRANSLATION_DIRECTORIES=str(config.ROOT / "translations"),
+        DEBUG=settings.debug,
+    )
+    app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
+    db.init_app(app)
+    Migrate(app, db, directory=str(config.ROOT / "migrations"), render_as_batch=True, compare_type=True)
+    Babel(app, locale_selector=_locale, timezone_selector=_time_zone)
+    login = LoginManager(app, add_context_processor=False)
+    login.session_protection = None  # sessions are ours: opaque, in the database, revocable
+    login.request_loader(_who)
+    jobs.configure(settings)
+    web.register(app)
+    assets.register(app)
+    machinery.register(app)
+    portal.register(app)
+    admin.register(app)
+    cli.register(app)
+    app.extensions["brand_colour"] = lambda: company.current().brand_colour
+    app.context_processor(_everywhere)
+    return app
+
+
+def _engine_options(settings: config.Settings) -> dict[str, Any]:
+    if settings.database_url.startswith("sqlite"):
+        return {"connect_args": {"timeout": 5}}
+    limits = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+    return {
+        "pool_pre_ping": True,
+        "pool_recycle": 1800,
+        "connect_args": {"options": limits, "connect_timeout": 5},
+    }
+
+
+def _who(asked: Request) -> Any:
+    """Who sends this request: the door says which cookie counts, the database whether it holds."""
+    browser, system = web.families(asked.user_agent.string)
+    if asked.path.startswith("/admin"):
+        token = web.read_cookie("staff")
+        return staff_sign_in.session_of(token, browser, system) if token else None
+    token = web.read_cookie("pp")
+    return sessions.session_of(token, browser, system) if token else None
+
+
+def _locale() -> str:
+    """The reader's language: their own choice, else the browser's, else the company's."""
+    chosen = getattr(getattr(g.get("actor"), "person", None), "locale", None)
+    if chosen in LOCALES:
+        return str(chosen)
+    return request.accept_languages.best_match(LOCALES) or company.current().locale
+
+
+def _time_zone() -> str:
+    """The reader's time zone: their own, else the company's."""
+    who = g.get("actor") or g.get("staff")
+    own = getattr(getattr(who, "person", who), "time_zone", None)
+    return own or company.current().time_zone
+
+
+def _everywhere() -> dict[str, Any]:
+    """What every template may use."""
+    theme = request.cookies.get("theme", "")
+    return {
+        "company": company.current(),
+        "locale_code": _locale(),
+        "text_direction": "ltr",
+        "theme": theme if theme in {"light", "dark"} else None,
+        "allowed": allowed,
+        "product": current_app.name,
+    }
