@@ -1,0 +1,385 @@
+"""What happened to a partner or a person, newest first, told from the audit log in sentences.
+
+Staff see everything with reasons, changes and each mail's fate; partners see what concerns their team,
+without reasons, addresses or mails. An event costs no query of its own.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, or_, select, union_all
+
+import language
+from language import LazyString, _l
+from models import AuditEvent, Entity, Mail, Organization, Person, db
+from permissions import Contact, Permission, allowed
+from services import audit
+
+ALL, NOTES, CHANGES, SIGN_INS, EMAILS = "all", "notes", "changes", "sign-ins", "emails"
+#: The filters above a timeline.
+KINDS = (ALL, NOTES, CHANGES, SIGN_INS, EMAILS)
+
+_NOTE_VERBS = ("note.added",)
+_MAIL_VERBS = ("mail.retried", "person.bounced")
+_SIGN_IN_VERBS = tuple(verb for verb in audit.VERBS if verb.startswith("session."))
+_CHANGE_VERBS = tuple(
+    verb
+    for verb in audit.VERBS
+    if verb.partition(".")[0] in {"organization", "entity", "school", "invitation", "contact", "person"}
+    and verb not in _MAIL_VERBS
+)
+_VERBS_OF = {NOTES: _NOTE_VERBS, CHANGES: _CHANGE_VERBS, SIGN_INS: _SIGN_IN_VERBS, EMAILS: _MAIL_VERBS}
+
+#: What partners read about themselves, and the part of it that takes `view_team`.
+_TEAM_VERBS = tuple(verb for verb in audit.VERBS if verb.partition(".")[0] in {"invitation", "contact"})
+_OWN_VERBS = (
+    "entity.created",
+    "entity.activated",
+    "entity.changed",
+    "entity.profile_completed",
+    "entity.suspended",
+    "entity.resumed",
+    "person.profile_completed",
+)
+
+#: Words inside sentences for the values that facts and changes hold.
+WORDS: dict[str, LazyString] = {
+    "principal": _l("principal"),
+    "salesperson": _l("salesperson"),
+    "technical": _l("technical"),
+    "finance": _l("finance"),
+    "viewer": _l("viewer"),
+}
+
+_FIELDS = {
+    "kind": "Type",
+    "school_id": "School",
+    "show_in_app": "Shown in the app",
+    "deal_visibility": "Salespeople see",
+    "permissions": "Overrides",
+    "full_name": "Name",
+    "organization_id": "Organization",
+}
+#: Columns that follow from others or say nothing to a reader.
+_UNTOLD = frozenset(
+    {"name_key", "email_canonical", "epoch", "profile_completed_at", "partner_user_id", "entity_id"}
+)
+
+_PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
+
+
+class Part(NamedTuple):
+    """A piece of a sentence: plain, strong, or a link."""
+
+    text: str
+    url: str = ""
+    strong: bool = False
+
+
+class Change(NamedTuple):
+    """What a field was and what it is now."""
+
+    label: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line of a timeline."""
+
+    id: int
+    verb: str
+    at: datetime
+    actor: str
+    sentence: tuple[Part, ...]
+    reason: str = ""
+    changes: tuple[Change, ...] = ()
+    address: str = ""  #: IP address; always empty for partners
+    mail_status: str = ""  #: of a mail: queued, sending, sent, failed
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.sentence)
+
+    @property
+    def at_text(self) -> str:
+        return language.relative(self.at)
+
+    @property
+    def at_title(self) -> str:
+        return language.moment(self.at)
+
+    @property
+    def at_iso(self) -> str:
+        return language.utc(self.at)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A page of happenings; `older` is the `before` of the next page, None on the last."""
+
+    events: list[Happening] = field(default_factory=list)
+    older: int | None = None
+
+    def __iter__(self) -> Iterator[Happening]:
+        return iter(self.events)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+
+#: Makes the address of a row's page from its table and number; "" where it has none.
+Link = Callable[[str, int], str]
+
+_COLUMNS = (
+    AuditEvent.id,
+    AuditEvent.created_at,
+    AuditEvent.actor_kind,
+    AuditEvent.actor_id,
+    AuditEvent.actor_label,
+    AuditEvent.verb,
+    AuditEvent.subject_table,
+    AuditEvent.subject_id,
+    AuditEvent.subject_label,
+    AuditEvent.changes,
+    AuditEvent.facts,
+    AuditEvent.reason,
+    AuditEvent.address,
+)
+
+
+def timeline_of(
+    *,
+    entity: Entity | None = None,
+    person: Person | None = None,
+    limit: int = 25,
+    before: int | None = None,
+    kind: str = ALL,
+    for_partner: bool = False,
+    viewer: Contact | None = None,
+    link: Link | None = None,
+) -> Timeline:
+    """What happened to that partner or person, at most `limit` events older than event `before`.
+
+    `for_partner` keeps to what partners may read; `viewer` also leaves out what their role hides.
+    Staff's "all" and "emails" add the mails of the same span with their delivery state.
+    """
+    verbs = _verbs(kind, for_partner=for_partner, viewer=viewer)
+    wanted = and_(
+        AuditEvent.verb.in_(verbs) if verbs is not None else AuditEvent.verb != "access.denied",
+        AuditEvent.id < before if before is not None else AuditEvent.id > 0,
+    )
+    branches = _branches(entity=entity, person=person, wanted=wanted, limit=limit + 1, own=for_partner)
+    rows = list(db.session.execute(_newest(branches, limit + 1)))
+    more = len(rows) > limit
+    rows = rows[:limit]
+    events = [_happening(row, for_partner=for_partner, link=link) for row in rows]
+    if not for_partner and kind in (ALL, EMAILS):
+        since = rows[-1].created_at if more else None
+        events += _mails(entity=entity, person=person, since=since, before=before)
+        events.sort(key=lambda event: (event.at, event.id), reverse=True)
+    return Timeline(events, rows[-1].id if more else None)
+
+
+def recent(*, limit: int = 10, link: Link | None = None) -> Timeline:
+    """What happened last to any partner, for the home page of the desk; sign-ins are left out."""
+    statement = (
+        select(*_COLUMNS)
+        .where(AuditEvent.verb.in_((*_CHANGE_VERBS, *_NOTE_VERBS)))
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+    )
+    events = [_happening(row, for_partner=False, link=link) for row in db.session.execute(statement)]
+    return Timeline([replace(event, changes=()) for event in events])
+
+
+# MARK: What is asked for
+
+
+def _verbs(kind: str, *, for_partner: bool, viewer: Contact | None) -> Sequence[str] | None:
+    if for_partner:
+        sees_team = viewer is None or allowed(viewer, Permission.VIEW_TEAM)
+        return (*_OWN_VERBS, *_TEAM_VERBS) if sees_team else _OWN_VERBS
+    return _VERBS_OF.get(kind)
+
+
+def _branches(
+    *,
+    entity: Entity | None,
+    person: Person | None,
+    wanted: ColumnElement[bool],
+    limit: int,
+    own: bool,
+) -> list[Subquery]:
+    """One limited query an index, so that each walks its own index backwards and stops."""
+    conditions: list[ColumnElement[bool]] = []
+    if entity is not None:
+        conditions.append(AuditEvent.entity_id == entity.id)
+        if not own:
+            conditions.append(
+                and_(
+                    AuditEvent.subject_table == Organization.__tablename__,
+                    AuditEvent.subject_id == entity.organization_id,
+                    or_(AuditEvent.entity_id.is_(None), AuditEvent.entity_id != entity.id),
+                )
+            )
+    elif person is not None:
+        conditions.append(AuditEvent.person_id == person.id)
+        conditions.append(
+            and_(
+                AuditEvent.actor_kind == "person",
+                AuditEvent.actor_id == person.id,
+                or_(AuditEvent.person_id.is_(None), AuditEvent.person_id != person.id),
+            )
+        )
+    else:
+        raise TypeError("a timeline is of an entity or of a person")
+    return [
+        select(*_COLUMNS).where(condition, wanted).order_by(AuditEvent.id.desc()).limit(limit).subquery()
+        for condition in conditions
+    ]
+
+
+def _newest(branches: list[Subquery], limit: int) -> Select[Any]:
+    if len(branches) == 1:
+        rows: Any = branches[0]
+    else:
+        rows = union_all(*(select(branch) for branch in branches)).subquery()
+    return select(rows).order_by(rows.c.id.desc()).limit(limit)
+
+
+#: A span of a timeline never lists more mails than this; the mail log has them all.
+_MOST_MAILS = 100
+
+
+def _mails(
+    *, entity: Entity | None, person: Person | None, since: datetime | None, before: int | None
+) -> list[Happening]:
+    """The mails of the span between two pages, each with its delivery state."""
+    owner: ColumnElement[bool] = (
+        Mail.entity_id == entity.id if entity is not None else Mail.person_id == (person and person.id)
+    )
+    statement = (
+        select(Mail.id, Mail.verb, Mail.email, Mail.subject, Mail.status, Mail.created_at, Mail.last_error)
+        .where(owner)
+        .order_by(Mail.id.desc())
+        .limit(_MOST_MAILS)
+    )
+    if since is not None:
+        statement = statement.where(Mail.created_at >= since)
+    if before is not None:
+        start = select(AuditEvent.created_at).where(AuditEvent.id == before).scalar_subquery()
+        statement = statement.where(Mail.created_at < start)
+    return [
+        Happening(
+            id=-row.id,
+            verb=row.verb,
+            at=row.created_at,
+            actor="",
+            sentence=(
+                Part(f"Email “{row.subject or _mail_name(row.verb)}” to "),
+                Part(row.email, strong=True),
+                Part(f": {_MAIL_WORDS[row.status.value]}"),
+            ),
+            reason=row.last_error if row.status.value == "failed" else "",
+            mail_status=row.status.value,
+        )
+        for row in db.session.execute(statement)
+    ]
+
+
+_MAIL_WORDS = {"queued": "queued", "sending": "being sent", "sent": "sent", "failed": "not delivered"}
+
+
+def _mail_name(verb: str) -> str:
+    """A mail's verb as words, while it has no subject yet: "invitation.created" → "invitation created"."""
+    return verb.replace(".", " ").replace("_", " ")
+
+
+# MARK: The sentences
+
+
+def _happening(row: Any, *, for_partner: bool, link: Link | None) -> Happening:
+    reason = "" if for_partner else row.reason
+    if row.verb in _NOTE_VERBS:
+        reason = _note_body(row)
+    return Happening(
+        id=row.id,
+        verb=row.verb,
+        at=row.created_at,
+        actor=row.actor_label,
+        sentence=_sentence(row, link),
+        reason=reason,
+        changes=() if for_partner else told_changes(row.verb, row.changes, row.facts),
+        address="" if for_partner else row.address,
+    )
+
+
+def _sentence(row: Any, link: Link | None) -> tuple[Part, ...]:
+    """The verb's sentence in the reader's language, its placeholders filled part by part."""
+    template = str(audit.VERBS.get(row.verb, row.verb))
+    parts: list[Part] = []
+    position = 0
+    for found in _PLACEHOLDER.finditer(template):
+        parts.append(Part(template[position : found.start()].replace("%%", "%")))
+        position = found.end()
+        match found[1]:
+            case "actor":
+                parts.append(Part(row.actor_label, strong=True))
+            case "subject":
+                url = link(row.subject_table, row.subject_id) if link and row.subject_id else ""
+                parts.append(Part(row.subject_label, url=url, strong=not url))
+            case name:
+                parts.append(Part(word(row.facts.get(name, ""))))
+    parts.append(Part(template[position:].replace("%%", "%")))
+    return tuple(part for part in parts if part.text)
+
+
+def word(value: object) -> str:
+    """A value as a reader says it: roles in their language, truth as yes and no, nothing as a dash."""
+    if value is None or value in ("", {}):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{'may' if on else 'may not'} {key.replace('_', ' ')}" for key, on in sorted(value.items())
+        )
+    text = str(value)
+    return str(WORDS[text]) if text in WORDS else text
+
+
+def _note_body(row: Any) -> str:
+    for fields in row.changes.values():
+        if "body" in fields:
+            return str(fields["body"][1])
+    return ""
+
+
+def told_changes(verb: str, changes: dict[str, Any], facts: dict[str, Any]) -> tuple[Change, ...]:
+    """The fields of an edit with old and new value; nothing for what a sentence says whole."""
+    if not verb.endswith("changed") or verb == "contact.role_changed":
+        return ()
+    told = []
+    for fields in changes.values():
+        for name, (old, new) in fields.items():
+            if name in _UNTOLD:
+                continue
+            names = facts.get(name)
+            before, after = names if isinstance(names, list) and len(names) == 2 else (old, new)
+            label = _FIELDS.get(name, name.replace("_", " ").capitalize())
+            told.append(Change(label, _shown(before), _shown(after)))
+    return tuple(told)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", value):
+        return language.moment(datetime.fromisoformat(value))
+    text = word(value)
+    if re.fullmatch(r"[a-z]+(_[a-z]+)+", text):
+        return text.replace("_", " ")
+    return text if len(text) <= 200 else f"{text[:200]}…"
