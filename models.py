@@ -318,9 +318,7 @@ class Person(Audited, Versioned, Model):
     last_seen_at: Mapped[moment | None]
     created_at: Mapped[created] = mapped_column(index=True)
 
-    affiliations: Mapped[list["Affiliation"]] = relationship(
-        back_populates="person", passive_deletes="all"
-    )
+    affiliations: Mapped[list["Affiliation"]] = relationship(back_populates="person", passive_deletes="all")
 
     @property
     def name(self) -> str:
