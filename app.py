@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import logs
+import machinery
 from flask import Flask, Request, current_app, g, request
 from flask_babel import Babel
 from flask_login import LoginManager
@@ -11,8 +13,6 @@ import admin
 import assets
 import cli
 import config
-import logs
-import machinery
 import portal
 import web
 from language import LOCALES

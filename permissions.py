@@ -294,7 +294,7 @@ def granted(affiliation: Affiliation, permission: Permission) -> tuple[Scope | N
         return None, "override"
     if scope is None and (overrides.get(permission.value) is True or overrides.get("all") is True):
         return Scope.ENTITY, "override"
-    widened = permission in {P.VIEW_DEALS} and affiliation.entity.deal_visibility is DealVisibility.ENTITY
+    widened = permission is P.VIEW_DEALS and affiliation.entity.deal_visibility is DealVisibility.ENTITY
     if scope is Scope.OWN and widened:
         return Scope.ENTITY, "role"
     return scope, "role"

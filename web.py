@@ -138,7 +138,12 @@ def _guard_redirect(response: Response) -> Response:
         return response
     target = urlsplit(location)
     home = urlsplit(config.current().base_url)
-    inside = not target.scheme and not target.netloc and location.startswith("/") and location[1:2] not in {"/", "\\"}
+    inside = (
+        not target.scheme
+        and not target.netloc
+        and location.startswith("/")
+        and location[1:2] not in {"/", "\\"}
+    )
     if inside or (target.scheme, target.netloc) == (home.scheme, home.netloc):
         return response
     log.error("redirect_refused", location=location[:200])
@@ -236,6 +241,7 @@ def safe_next(raw: str | None) -> str:
 
 
 # MARK: Refusals
+
 
 def refusal_page(status: int, sentence: str, **values: Any) -> str:
     """The page of a refusal, in the frame of the door that was used, with the request's id."""

@@ -155,4 +155,3 @@ def _navigation(who: Staff) -> list[dict[str, Any]]:
         if shown:
             groups.append({"label": label, "links": shown})
     return groups
-

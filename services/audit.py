@@ -21,8 +21,8 @@ import clock
 from language import LazyString, _l
 from models import (
     Affiliation,
-    AuditEvent,
     Audited,
+    AuditEvent,
     AuditHead,
     Base,
     Entity,
@@ -228,7 +228,7 @@ def _row(item: _Pending, changes: dict[str, Any]) -> dict[str, Any]:
         "on_behalf_of": "",
         "verb": item.verb,
         "subject_table": subject.__tablename__ if subject is not None else "",
-        "subject_id": inspect(subject).identity[0] if subject is not None else None,
+        "subject_id": _number(subject) if subject is not None else None,
         "subject_label": label(subject)[:200] if subject is not None else "",
         "entity_id": item.entity_id if item.entity_id is not None else _entity_of(subject, item.actor),
         "person_id": item.person.id if item.person is not None else _person_of(subject),
@@ -275,7 +275,13 @@ def _person_of(subject: Base | None) -> int | None:
 
 
 def _key(row: Base) -> str:
-    return f"{row.__tablename__}:{inspect(row).identity[0] if inspect(row).identity else None}"
+    return f"{row.__tablename__}:{_number(row)}"
+
+
+def _number(row: Base) -> int:
+    """The row's primary key; known from its flush on."""
+    (number,) = inspect(row).mapper.primary_key_from_instance(row)
+    return int(number)
 
 
 def _plain(value: Any) -> Any:
@@ -299,18 +305,12 @@ def _collect(session: Session, _context: object) -> None:
         if not isinstance(row, Audited) or not isinstance(row, Base):
             continue
         if found := _difference(row, is_new=row in session.new):
-            noted = changes.setdefault(_key_in_flush(row), {})
+            noted = changes.setdefault(_key(row), {})
             for name, (before, after) in found.items():
                 noted[name] = [noted[name][0] if name in noted else before, after]
 
 
-def _key_in_flush(row: Base) -> str:
-    (number,) = inspect(row).mapper.primary_key_from_instance(row)
-    return f"{row.__tablename__}:{number}"
-
-
-def _difference(row: Base, *, is_new: bool) -> dict[str, tuple[Any, Any]]:
-    assert isinstance(row, Audited)
+def _difference(row: Any, *, is_new: bool) -> dict[str, tuple[Any, Any]]:
     found = {}
     for attribute in inspect(row).mapper.column_attrs:
         name = attribute.key

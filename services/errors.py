@@ -28,8 +28,8 @@ class NotFound(Refusal):
 
     status = 404
 
-    def __init__(self, text: LazyString | str = _l("Page not found")) -> None:
-        super().__init__(text)
+    def __init__(self, text: LazyString | str = "") -> None:
+        super().__init__(text or _l("Check the address. It may also belong to another partner."))
 
 
 class IllegalMove(Refusal):

@@ -13,7 +13,7 @@ REFUSAL = "audit_events is append-only"
 def upgrade() -> None:
     # Rows that exist once; a step down leaves them, so that the chain goes on after the step up.
     op.execute(
-        f"INSERT INTO audit_head (id, event_id, hash) SELECT 1, 0, '{'0' * 64}'"
+        "INSERT INTO audit_head (id, event_id, hash) SELECT 1, 0, '" + "0" * 64 + "'"
         " WHERE NOT EXISTS (SELECT 1 FROM audit_head)"
     )
     op.execute(
@@ -64,6 +64,6 @@ def _open_support_view() -> None:
     """The handbook's `auth.audit_log_entries`: recent attempts to sign in, by address and moment."""
     op.execute("CREATE SCHEMA IF NOT EXISTS auth")
     op.execute(
-        "CREATE VIEW auth.audit_log_entries AS SELECT id, email_canonical AS user_email, kind, outcome, cause,"
-        " address AS ip_address, agent AS user_agent, request_id, created_at FROM public.auth_events"
+        "CREATE VIEW auth.audit_log_entries AS SELECT id, email_canonical AS user_email, kind, outcome,"
+        " cause, address AS ip_address, agent AS user_agent, request_id, created_at FROM public.auth_events"
     )
