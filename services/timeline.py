@@ -76,7 +76,7 @@ class Part(NamedTuple):
 
     text: str
     url: str = ""
-    strong: bool = False
+    is_strong: bool = False
 
 
 class Change(NamedTuple):
@@ -94,7 +94,7 @@ class Happening:
     id: int
     verb: str
     at: datetime
-    actor: str
+    by: str  #: who did it; the sentence names them, too
     sentence: tuple[Part, ...]
     reason: str = ""
     changes: tuple[Change, ...] = ()
@@ -279,10 +279,10 @@ def _mails(
             id=-row.id,
             verb=row.verb,
             at=row.created_at,
-            actor="",
+            by="",
             sentence=(
                 Part(f"Email “{row.subject or _mail_name(row.verb)}” to "),
-                Part(row.email, strong=True),
+                Part(row.email, is_strong=True),
                 Part(f": {_MAIL_WORDS[row.status.value]}"),
             ),
             reason=row.last_error if row.status.value == "failed" else "",
@@ -311,7 +311,7 @@ def _happening(row: Any, *, for_partner: bool, link: Link | None) -> Happening:
         id=row.id,
         verb=row.verb,
         at=row.created_at,
-        actor=row.actor_label,
+        by=row.actor_label,
         sentence=_sentence(row, link),
         reason=reason,
         changes=() if for_partner else told_changes(row.verb, row.changes, row.facts),
@@ -329,10 +329,10 @@ def _sentence(row: Any, link: Link | None) -> tuple[Part, ...]:
         position = found.end()
         match found[1]:
             case "actor":
-                parts.append(Part(row.actor_label, strong=True))
+                parts.append(Part(row.actor_label, is_strong=True))
             case "subject":
                 url = link(row.subject_table, row.subject_id) if link and row.subject_id else ""
-                parts.append(Part(row.subject_label, url=url, strong=not url))
+                parts.append(Part(row.subject_label, url=url, is_strong=not url))
             case name:
                 parts.append(Part(word(row.facts.get(name, ""))))
     parts.append(Part(template[position:].replace("%%", "%")))
