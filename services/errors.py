@@ -4,9 +4,14 @@ from language import LazyString, _l
 
 
 class Refusal(Exception):
-    """A change or a page that is refused; `field` names the form field it belongs to, if any."""
+    """A change or a page that is refused; `field` names the form field it belongs to, if any.
+
+    Where `keeps_trace` is set, what was done before the refusal is committed: a counted try, an entry
+    of the auth log. Nothing else may have been done by then.
+    """
 
     status = 422
+    keeps_trace = False
 
     def __init__(self, text: LazyString | str, *, field: str = "") -> None:
         super().__init__(text)

@@ -11,7 +11,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from language import _l
 from models import db
 from services import audit
-from services.errors import Stale
+from services.errors import Refusal, Stale
 
 #: Called with the session after each commit; the jobs room puts its wake-up here.
 after_commit: list[Callable[[], None]] = []
@@ -36,10 +36,13 @@ def transaction() -> Iterator[Session]:
     session.info["in_transaction"] = True
     try:
         session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
-        yield session
-        session.flush()
-        audit.seal(session)
-        session.commit()
+        try:
+            yield session
+        except Refusal as refusal:
+            if refusal.keeps_trace:
+                _commit(session)
+            raise
+        _commit(session)
     except StaleDataError as stale:
         session.rollback()
         raise Stale(_l("Somebody else changed this in the meantime. Nothing was saved.")) from stale
@@ -51,6 +54,24 @@ def transaction() -> Iterator[Session]:
         audit.forget(session)
     for wake in after_commit:
         wake()
+
+
+def _commit(session: Session) -> None:
+    session.flush()
+    audit.seal(session)
+    session.commit()
+
+
+@contextmanager
+def aside() -> Iterator[Connection]:
+    """A short transaction beside the session: for counters and marks that stand whatever a change becomes.
+
+    Not inside of transaction(): on SQLite the two would wait for each other.
+    """
+    if db.session().info.get("in_transaction"):
+        raise RuntimeError("aside() inside transaction()")
+    with db.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection, connection.begin():
+        yield connection
 
 
 @event.listens_for(Engine, "connect")
