@@ -14,22 +14,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    ConsoleMessage,
-    Error,
-    Page,
-    Request,
-    Response,
-    sync_playwright,
-)
 
 from tests.servers import WebServer
+
+if TYPE_CHECKING:  # loaded when a test opens a browser: it takes most of a second
+    from playwright.sync_api import (
+        Browser,
+        BrowserContext,
+        ConsoleMessage,
+        Page,
+        Request,
+        Response,
+    )
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
@@ -45,7 +45,7 @@ PHONE = {"width": 390, "height": 844}
 MISSING = "No Chromium for the browser tests: install one (apt-get install chromium) or name it in CHROMIUM."
 SIDEWAYS = "document.scrollingElement.scrollWidth > document.scrollingElement.clientWidth"
 
-Window = Callable[..., Page]
+Window = Callable[..., "Page"]
 
 
 def find_chromium() -> str | None:
@@ -57,6 +57,8 @@ def find_chromium() -> str | None:
         found = shutil.which(name, path=f"/usr/bin{os.pathsep}{os.environ.get('PATH', '')}")
         if found:
             return found
+    from playwright.sync_api import Error, sync_playwright
+
     with suppress(Error), sync_playwright() as playwright:
         if Path(playwright.chromium.executable_path).exists():
             return playwright.chromium.executable_path
@@ -70,19 +72,19 @@ class Watch:
         self.origin = origin
         self.faults: list[str] = []
 
-    def over(self, context: BrowserContext) -> None:
+    def over(self, context: "BrowserContext") -> None:
         context.on("console", self._console)
         context.on("weberror", lambda error: self.faults.append(f"script failed: {error.error}"))
         context.on("request", self._request)
         context.on("requestfailed", self._failed)
         context.on("response", self._response)
 
-    def _console(self, message: ConsoleMessage) -> None:
+    def _console(self, message: "ConsoleMessage") -> None:
         # What failed to load is judged by its response: a refused form answers 422 on purpose.
         if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
             self.faults.append(f"console {message.type}: {message.text}")
 
-    def _request(self, request: Request) -> None:
+    def _request(self, request: "Request") -> None:
         parts = urlsplit(request.url)
         if (
             parts.scheme in {"http", "https", "ws", "wss"}
@@ -90,22 +92,24 @@ class Watch:
         ):
             self.faults.append(f"asked another host: {request.url}")
 
-    def _failed(self, request: Request) -> None:
+    def _failed(self, request: "Request") -> None:
         if request.failure != "net::ERR_ABORTED":  # the person went on, or it became a download
             self.faults.append(f"failed to load {request.url}: {request.failure}")
 
-    def _response(self, response: Response) -> None:
+    def _response(self, response: "Response") -> None:
         is_page = response.request.is_navigation_request()
         if response.status >= 500 or (response.status >= 400 and not is_page):
             self.faults.append(f"{response.status} from {response.url}")
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator["Browser"]:
     """One Chromium for all tests of a worker."""
     executable = find_chromium()
     if not executable:
         pytest.fail(MISSING, pytrace=False)
+    from playwright.sync_api import sync_playwright
+
     as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *as_root])
@@ -114,8 +118,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def window(chromium: Browser, live: WebServer) -> Iterator[Window]:
+def window(chromium: "Browser", live: WebServer) -> Iterator[Window]:
     """Opens browsers: `window(width=1440, height=900, javascript=True, dark=False, phone=False)`."""
+    from playwright.sync_api import Error
+
     opened: list[tuple[BrowserContext, Watch]] = []
 
     def open_window(
@@ -126,7 +132,7 @@ def window(chromium: Browser, live: WebServer) -> Iterator[Window]:
         dark: bool = False,
         phone: bool = False,
         **options: Any,
-    ) -> Page:
+    ) -> "Page":
         context = chromium.new_context(
             base_url=live.url,
             viewport={"width": width, "height": height},
@@ -157,13 +163,13 @@ def window(chromium: Browser, live: WebServer) -> Iterator[Window]:
 
 
 @pytest.fixture
-def page(window: Window) -> Page:
+def page(window: Window) -> "Page":
     """A desk: 1440 pixels wide."""
     return window()
 
 
 @pytest.fixture
-def phone(window: Window) -> Page:
+def phone(window: Window) -> "Page":
     """A phone: 390 pixels wide, with touch."""
     return window(phone=True, **PHONE)
 

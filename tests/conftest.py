@@ -16,7 +16,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 from flask import Flask
-from flask_migrate import upgrade
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -101,7 +100,7 @@ class System:
     def __init__(self, run: Run, worker: str, kind: str, mail_server: MailServer) -> None:
         self.web = WebServer()
         self.data_dir = Path(run.folder, f"{worker}-{kind}")
-        self.data_dir.mkdir()
+        self.data_dir.mkdir(exist_ok=True)
         self.settings = Settings(
             data_dir=self.data_dir,
             database_url="sqlite://",
@@ -113,9 +112,13 @@ class System:
             port=self.web.port,
         )
         make: type[Sqlite] | type[Postgresql] = Sqlite if kind == "sqlite" else Postgresql
-        self.database: Database = make(run, worker, self._migrate)
-        self.settings = replace(self.settings, database_url=self.database.url)
-        self.app = self.make_app()
+        try:
+            self.database: Database = make(run, worker, self._migrate)
+            self.settings = replace(self.settings, database_url=self.database.url)
+            self.app = self.make_app()
+        except BaseException:
+            self.web.stop()
+            raise
 
     def make_app(self, **changes: object) -> Flask:
         """An application of these settings; loaded here, as many tests need none."""
@@ -124,6 +127,8 @@ class System:
         return create_app(replace(self.settings, **changes))  # type: ignore[arg-type]
 
     def _migrate(self, url: str) -> None:
+        from flask_migrate import upgrade
+
         app = self.make_app(database_url=url)
         with app.app_context():
             upgrade()
@@ -158,10 +163,17 @@ def systems(request: pytest.FixtureRequest, mail_server: MailServer) -> Iterator
     """A worker's systems by kind of database, each made when the first test needs it."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     made: dict[str, System] = {}
+    failed: dict[str, str] = {}
 
     def system(kind: str) -> System:
+        if kind in failed:  # the first test that needed it shows where
+            pytest.fail(f"There is no {kind} system to test: {failed[kind]}", pytrace=False)
         if kind not in made:
-            made[kind] = System(request.config.stash[RUN], worker, kind, mail_server)
+            try:
+                made[kind] = System(request.config.stash[RUN], worker, kind, mail_server)
+            except Exception as error:
+                failed[kind] = repr(error)
+                raise
         return made[kind]
 
     yield system

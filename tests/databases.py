@@ -48,15 +48,15 @@ CREATE TABLE pristine.sequences AS
          last_value IS NOT NULL AS value_used
   FROM pg_sequences WHERE schemaname = 'public';
 DO $$
-DECLARE kept record; some boolean;
+DECLARE kept record; filled boolean;
 BEGIN
   FOR kept IN
     SELECT table_name AS name, string_agg(quote_ident(column_name), ', ') AS columns
     FROM information_schema.columns JOIN pg_tables ON schemaname = table_schema AND tablename = table_name
     WHERE table_schema = 'public' AND is_generated = 'NEVER' GROUP BY table_name
   LOOP
-    EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', kept.name) INTO some;
-    IF some THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', kept.name) INTO filled;
+    IF filled THEN
       INSERT INTO pristine.tables VALUES (kept.name, kept.columns);
       EXECUTE format('CREATE TABLE pristine.%I AS SELECT %s FROM public.%I',
                      kept.name, kept.columns, kept.name);
@@ -116,12 +116,18 @@ class Run:
         return asdict(self)
 
     def once(self, name: str, work: Callable[[], None]) -> None:
-        """Do `work` in whichever worker comes first; the others wait for it."""
+        """Do `work` in whichever worker comes first; the others wait for it, and fail if it failed."""
         with Path(self.folder, f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            done = Path(self.folder, f"{name}.done")
+            done, failed = (Path(self.folder, f"{name}.{outcome}") for outcome in ("done", "failed"))
+            if failed.exists():
+                raise RuntimeError(f"Preparing {name} has failed: {failed.read_text()}")
             if not done.exists():
-                work()
+                try:
+                    work()
+                except BaseException as error:
+                    failed.write_text(repr(error))
+                    raise
                 done.touch()
 
 
@@ -181,12 +187,16 @@ class Postgresql:
         self._numbers = itertools.count(1)
         wait_for_postgresql(run.postgresql, Path(run.log) if run.log else None)
         self._server = psycopg.connect(plain(run.postgresql), autocommit=True)
-        row = self._server.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
-        self._is_superuser = bool(row and row[0])
-        run.once("postgresql", lambda: self._make_template(migrate))
-        self._clone()
-        self.url = self._url(self._name)
         self._target: psycopg.Connection[Any] | None = None
+        self.url = self._url(self._name)
+        try:
+            run.once("postgresql", lambda: self._make_template(migrate))
+            self._clone()
+            role = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+            self._is_superuser = self._server.execute(role).fetchone() == (True,)
+        except BaseException:
+            self.close()
+            raise
 
     def restore(self) -> None:
         if not self._is_superuser:  # may not turn off the triggers that keep the audit log
