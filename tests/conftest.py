@@ -20,8 +20,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 import clock
+import config
 from config import Settings
 from models import db
+from services import jobs
 from tests.browser import chromium, page, phone, window  # noqa: F401 – fixtures for every test
 from tests.clocks import StillClock
 from tests.databases import KINDS, Database, Postgresql, Run, Sqlite
@@ -135,7 +137,10 @@ class System:
             db.engine.dispose()
 
     def restore(self) -> None:
-        """The database and the folders as they were before the first test."""
+        """The database and the folders as they were before the first test, and this system in charge."""
+        if config.current() is not self.settings:  # a process runs one Portico: another was, until now
+            config.use(self.settings)
+            jobs.configure(self.settings)
         self.database.restore()
         for folder in ("files", "outbox"):
             with contextlib.suppress(FileNotFoundError):
