@@ -5,20 +5,12 @@ from typing import Any
 from alembic import context
 from flask import current_app
 from sqlalchemy import text
-from sqlalchemy.schema import SchemaItem
 
 import models
+from migrations.scope import belongs_to_models
 
-#: Search tables and their triggers are made by hand in a revision; autogenerate leaves them alone.
-UNMANAGED = ("_fts",)
 #: One migration at a time: any number that nothing else of ours locks.
 LOCK = 7_306_421
-
-
-def _compared(item: SchemaItem, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
-    if kind == "table":
-        return not any(mark in (name or "") for mark in UNMANAGED)
-    return not (kind == "index" and (name or "").endswith("_trgm"))
 
 
 def _type(kind: str, item: Any, context_: Any) -> Any:
@@ -41,7 +33,7 @@ def run() -> None:
             target_metadata=models.Base.metadata,
             render_as_batch=True,
             compare_type=True,
-            include_object=_compared,
+            include_object=belongs_to_models,
             render_item=_type,
             transaction_per_migration=False,
         )
