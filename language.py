@@ -3,14 +3,16 @@
 Works inside a request (the reader's locale) and outside of one (the worker sets it with `speaking`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import flask_babel
 from babel import Locale
-from babel.dates import get_timezone_name
+from babel.dates import get_timezone, get_timezone_name
+from babel.lists import format_list
 from flask_babel import gettext, lazy_gettext, ngettext
 from flask_babel.speaklater import LazyString
 
@@ -32,6 +34,7 @@ __all__ = [
     "day",
     "gettext",
     "lazy_gettext",
+    "listed",
     "moment",
     "money",
     "ngettext",
@@ -42,10 +45,18 @@ __all__ = [
 
 
 @contextmanager
-def speaking(locale: str) -> Iterator[None]:
-    """Speak that language inside the block, whatever the request's reader speaks."""
+def speaking(locale: str, zone: str | None = None) -> Iterator[None]:
+    """Speak that language, and tell the time in that zone, inside the block: for a reader who is not here."""
+    kept = flask_babel._get_current_context()
+    before = getattr(kept, "babel_tzinfo", None)
     with flask_babel.force_locale(locale):
-        yield
+        if kept is not None and zone in TIME_ZONES:
+            kept.babel_tzinfo = get_timezone(zone)
+        try:
+            yield
+        finally:
+            if kept is not None:
+                kept.babel_tzinfo = before
 
 
 def day(value: date | datetime) -> str:
@@ -84,6 +95,11 @@ def money(amount_minor: int, currency: str) -> str:
     from babel.numbers import get_currency_precision
 
     return str(flask_babel.format_currency(amount_minor / 10 ** get_currency_precision(currency), currency))
+
+
+def listed(words: Iterable[str], style: Literal["standard", "or"] = "standard") -> str:
+    """The words as one phrase: "a, b and c" as the reader's language joins them."""
+    return str(format_list(list(words), style=style, locale=_locale()))
 
 
 def _locale() -> Locale:
