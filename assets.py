@@ -67,7 +67,7 @@ def register(app: Flask) -> None:
         asset_url=asset_url,
         brand_url=lambda: url_for("asset", name=_brand_asset("brand", _colour()).name),
         brand_icon_url=lambda: url_for("asset", name=_brand_asset("icon", _colour()).name),
-        brand_colours=lambda colour: brand.derive(colour, "light"),
+        brand_colours=lambda colour, theme="light": brand.derive(colour, theme),
         icon_svg=icon_svg,
     )
 
