@@ -118,7 +118,8 @@ def make(engine: Engine) -> Flask:
             rows = connection.execute(
                 text(
                     "SELECT e.id, e.name, o.name, e.kind, e.status,"
-                    " (SELECT count(*) FROM partner_affiliations a WHERE a.entity_id = e.id AND a.ended_at IS NULL), e.last_activity_at"
+                    " (SELECT count(*) FROM partner_affiliations a"
+                    " WHERE a.entity_id = e.id AND a.ended_at IS NULL), e.last_activity_at"
                     " FROM partner_entities e JOIN partner_organizations o ON o.id = e.organization_id"
                     " ORDER BY e.created_at DESC, e.id DESC LIMIT 25"
                 )
