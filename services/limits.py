@@ -42,9 +42,10 @@ def take(key: str, *, limit: int, per: timedelta) -> bool:
 
 def give_back(key: str, *, per: timedelta) -> None:
     """Uncount one of this moment: what was counted first, and then was no failure."""
-    here = (RateCount.key == _fit(key)) & (RateCount.window_started_at == _window(per)) & (RateCount.count > 0)
+    here = (RateCount.key == _fit(key), RateCount.window_started_at == _window(per))
     with aside() as connection:
-        connection.execute(update(RateCount).where(here).values(count=RateCount.count - 1))
+        less = update(RateCount).where(*here, RateCount.count > 0).values(count=RateCount.count - 1)
+        connection.execute(less)
 
 
 def is_over(key: str, *, limit: int, per: timedelta) -> bool:
@@ -60,7 +61,7 @@ def refusal(key: str, *, limit: int, per: timedelta) -> TooMany:
     )
 
 
-def sweep() -> int:
+def forget_old() -> int:
     """Delete what no longer counts; how many rows that were."""
     with aside() as connection:
         gone = connection.execute(delete(RateCount).where(RateCount.window_ends_at <= clock.now()))
@@ -111,13 +112,13 @@ def _counted(place: Connection | Session, key: str, per: timedelta) -> int:
 def _seconds_until_free(key: str, limit: int, per: timedelta) -> int:
     now = clock.now()
     rows = db.session.execute(
-        select(RateCount.window_started_at, RateCount.count)
+        select(RateCount.window_started_at, RateCount.count.label("counted"))
         .where(RateCount.key == key, RateCount.window_started_at > now - per)
         .order_by(RateCount.window_started_at)
     ).all()
-    total = sum(row.count for row in rows)
+    total = sum(row.counted for row in rows)
     for row in rows:
-        total -= row.count
+        total -= row.counted
         if total < limit:
             return max(1, math.ceil((row.window_started_at + per - now).total_seconds()))
     return 1

@@ -60,7 +60,7 @@ def may_enter(contact: Contact) -> bool:
     return decision.allowed or decision.steps[-1].name not in BEING_HERE
 
 
-def _places(person: Person) -> Select[tuple[Affiliation]]:
+def _places(person: Person) -> Select[Affiliation]:
     return (
         select(Affiliation)
         .where(Affiliation.partner_user_id == person.id)
