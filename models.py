@@ -149,6 +149,11 @@ class Company(Audited, Versioned, Model):
     time_zone: Mapped[str] = mapped_column(String(64), default="UTC")  #: IANA name
     locale: Mapped[str] = mapped_column(String(16), default="en")
 
+    @property
+    def logo_url(self) -> str | None:
+        """The path of the logo; another logo has another one, so it may be kept for good."""
+        return f"/brand/{self.logo_key.rpartition('/')[2]}.png" if self.logo_key else None
+
     def __str__(self) -> str:
         return self.name
 
