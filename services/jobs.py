@@ -35,7 +35,7 @@ JOBS: dict[str, str] = {
 }
 #: Jobs that fall due by themselves: how often, and the function.
 PERIODIC: dict[str, tuple[timedelta, str]] = {
-    "invitations.expire": (timedelta(minutes=5), "services.people:expire_due"),
+    "invitations.expire": (timedelta(minutes=5), "services.invitations:expire_due"),
     "audit.checkpoint": (timedelta(hours=1), "services.audit_chain:checkpoint"),
     "limits.sweep": (timedelta(hours=1), "services.limits:sweep"),
 }

@@ -39,6 +39,10 @@ RETRIES = (
 )
 
 
+#: A mail that workers die of is given up too.
+MOST_ATTEMPTS = 12
+
+
 @dataclass(frozen=True)
 class Claim:
     """A mail that is ours to send until the lease ends; `attempt` tells our claim from a later one."""
@@ -91,6 +95,9 @@ def _claim() -> Claim | None:
 
 def _prepare(claim: Claim) -> Envelope | None:
     """Mint the token and write the message; None where there is nothing to send, which the row then says."""
+    if claim.attempt > MOST_ATTEMPTS:
+        _settle(claim, status=MailStatus.FAILED, last_error="The worker ended each time it was at this mail")
+        return None
     try:
         with transaction() as session:
             mail = session.get_one(Mail, claim.mail_id, with_for_update=True, populate_existing=True)
@@ -105,7 +112,7 @@ def _prepare(claim: Claim) -> Envelope | None:
                 name=f"{clock.now():%Y%m%dT%H%M%S}-{mail.id:08}-{mail.verb}-{claim.attempt}.eml",
             )
     except Refusal as refusal:
-        # What the mail was about ended in the meantime: an invitation that was cancelled, access that was closed.
+        # What it was about ended in the meantime: the invitation was cancelled, the access closed.
         _settle(claim, status=MailStatus.FAILED, last_error=f"Not sent: {refusal}")
     except Unsendable as problem:
         _settle(claim, status=MailStatus.FAILED, last_error=f"Not sent: {problem}")
