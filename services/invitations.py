@@ -7,7 +7,7 @@ lead to a mail. How one is accepted stands in services/acceptance.py.
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import raiseload
 
 import clock
@@ -82,6 +82,21 @@ def invitation_by_code(code: str) -> Invitation | None:
 def invitations_of(entity: Entity) -> list[Invitation]:
     """Every invitation of the entity, the newest first."""
     query = select(Invitation).where(Invitation.entity_id == entity.id).order_by(Invitation.id.desc())
+    return list(db.session.scalars(query.options(raiseload("*"))))
+
+
+def unanswered_of(entity: Entity, *, limit: int = 100) -> list[Invitation]:
+    """The newest invitation of each address, the newest first, where it is open or ran out unused."""
+    newest = select(func.max(Invitation.id)).where(Invitation.entity_id == entity.id)
+    query = (
+        select(Invitation)
+        .where(
+            Invitation.id.in_(newest.group_by(Invitation.email_canonical)),
+            Invitation.status.in_({S.PENDING, S.EXPIRED}),
+        )
+        .order_by(Invitation.id.desc())
+        .limit(limit)
+    )
     return list(db.session.scalars(query.options(raiseload("*"))))
 
 
