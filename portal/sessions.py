@@ -1,0 +1,82 @@
+"""Where somebody is signed in, leaving, and for which of their teams they work now."""
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from language import _, moment, relative, utc
+from permissions import signed_in
+from portal.door import NUMBER, contact, portal
+from services import sessions
+from services.transaction import transaction
+from web import drop_cookie, safe_next, see_other
+
+
+@portal.get("/sessions")
+@signed_in
+def list_sessions() -> ResponseReturnValue:
+    """Every browser that is signed in as this person."""
+    who = contact()
+    browsers = [
+        {
+            "id": one.id,
+            "browser": _("%(browser)s on %(system)s", browser=one.browser, system=one.system),
+            "address": one.address,
+            "seen": {
+                "text": relative(one.last_seen_at),
+                "iso": utc(one.last_seen_at),
+                "title": moment(one.last_seen_at),
+            },
+            "began": {"text": moment(one.created_at), "iso": utc(one.created_at)},
+            "is_current": one.id == who.session_id,
+        }
+        for one in sessions.sessions_of(who.person)
+    ]
+    browsers.sort(key=lambda one: not one["is_current"])
+    return render_template("portal/sessions/list.html", browsers=browsers)
+
+
+@portal.post(f"/sessions/<{NUMBER}:session_id>/end")
+@signed_in
+def end_session(session_id: int) -> ResponseReturnValue:
+    """Sign one of the person's browsers out."""
+    who = contact()
+    with transaction():
+        sessions.end_session(actor=who, session_id=session_id)
+    flash(_("That browser is signed out"), "success")
+    return see_other(url_for("portal.list_sessions"))
+
+
+@portal.post("/sessions/end-others")
+@signed_in
+def end_other_sessions() -> ResponseReturnValue:
+    """Sign every browser but this one out."""
+    who = contact()
+    with transaction():
+        sessions.end_all(actor=who, person=who.person, but=who.session_id)
+    flash(_("Every other browser is signed out"), "success")
+    return see_other(url_for("portal.list_sessions"))
+
+
+@portal.post("/logout")
+@signed_in
+def sign_out() -> ResponseReturnValue:
+    """Leave: the session ends on the server, and the browser forgets what it kept of our pages."""
+    who = contact()
+    with transaction():
+        sessions.sign_out(contact=who)
+    flash(_("You are signed out"), "success")
+    response = see_other(safe_next(request.form.get("next")) or url_for("portal.sign_in"))
+    drop_cookie(response, "pp")
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+@portal.post(f"/switch/<{NUMBER}:affiliation_id>")
+@signed_in
+def switch_entity(affiliation_id: int) -> ResponseReturnValue:
+    """Work for another of one's teams from now on, in this browser."""
+    who = contact()
+    with transaction():
+        who = sessions.switch(contact=who, affiliation_id=affiliation_id)
+    flash(_("You now work for %(entity)s", entity=who.entity.name), "success")
+    return see_other(url_for("portal.show_dashboard"))
