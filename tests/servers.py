@@ -55,9 +55,7 @@ class Cluster:
         self.socket = self.folder / "socket"
         self.port = 50_000 + os.getpid() % 10_000  # a name only: it listens on no network
         if os.geteuid() == 0 and not programs.is_relative_to("/usr"):
-            # The servant may not be able to enter the folder our virtual environment is in.
-            shutil.copytree(programs.parent, self.folder / "postgresql", symlinks=True)
-            programs = self.folder / "postgresql" / programs.name
+            programs = _lent(programs, self.folder)
         self.programs = programs
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -76,7 +74,8 @@ class Cluster:
         postgres += ["-k", self.socket, "-c", "listen_addresses="]
         for setting in QUICK:
             postgres += ["-c", setting]
-        line = f"{shlex.join(map(str, initdb))} && exec {shlex.join(map(str, postgres))}"
+        line = f"{shlex.join(map(str, initdb))} || {{ touch failed; exit 1; }}\n"
+        line += f"exec {shlex.join(map(str, postgres))}"
         servant = _servant()
         if servant:
             for path in (self.folder, self.socket):
@@ -120,6 +119,14 @@ def find_postgresql() -> Path | None:
     return next(complete, None)
 
 
+def _lent(programs: Path, folder: Path) -> Path:
+    """A copy of PyPI's PostgreSQL, with the libraries beside it, where the servant may enter."""
+    package = programs.parent.parent
+    for source in (programs.parent, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(source, folder / source.relative_to(package.parent), symlinks=True)
+    return folder / programs.relative_to(package.parent)
+
+
 def _servant() -> pwd.struct_passwd | None:
     if os.geteuid() != 0:
         return None
@@ -145,7 +152,7 @@ def wait_for_postgresql(url: str, log: Path | None, seconds: float = 60) -> None
         try:
             psycopg.connect(plain(url), connect_timeout=5).close()
         except psycopg.OperationalError as error:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or (log and log.with_name("failed").exists()):
                 said = log.read_text(errors="replace")[-2000:] if log else ""
                 raise RuntimeError(f"PostgreSQL does not answer: {error}\n{said}") from error
             time.sleep(0.05)
