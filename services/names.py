@@ -6,14 +6,15 @@
 import ipaddress
 import re
 import unicodedata
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from rapidfuzz import fuzz
 from sqlalchemy import func, select
 
 from language import _
-from models import Entity, Organization, OrganizationKind, School, db
+from models import Entity, EntityKind, Organization, OrganizationKind, School, db
+from services import search
 from services.errors import Refusal
 
 #: Letters that Unicode does not take apart, as they are typed without them.
@@ -70,8 +71,6 @@ def similar_organizations(name: str, *, limit: int = 5) -> list[Found]:
     Only neighbours in the index of folded names and matches of the rarest words are compared, so it
     takes as long among a million organizations as among ten.
     """
-    from services import search
-
     key = fold(name)
     if len(key) < 3:
         return []
@@ -105,19 +104,12 @@ def _without_legal_form(key: str) -> str:
 
 def search_organizations(needle: str) -> list[Found]:
     """At most MOST_FOUND organizations whose name begins with or contains the needle, or with that domain."""
-    from services import search
-
     key = fold(needle)
     if not key:
         return []
-    found = list(
-        db.session.scalars(
-            select(Organization.id)
-            .where(Organization.name_key >= key, Organization.name_key < _end(key))
-            .order_by(Organization.name_key)
-            .limit(MOST_FOUND)
-        )
-    )
+    first = select(Organization.id, Organization.name_key).where(Organization.name_key >= key)
+    rows = db.session.execute(first.order_by(Organization.name_key).limit(MOST_FOUND))
+    found = [row.id for row in rows if row.name_key.startswith(key)]
     if len(found) < MOST_FOUND and len(needle) >= 3:
         found += db.session.scalars(
             select(Organization.id)
@@ -133,20 +125,13 @@ def search_organizations(needle: str) -> list[Found]:
 
 def search_schools(needle: str) -> list[Found]:
     """At most MOST_FOUND schools whose name begins with or contains the needle, or with that code."""
-    from services import search
-
     key = fold(needle)
     if not key:
         return []
     columns = (School.id, School.name, School.city, School.region, School.country)
-    rows = list(
-        db.session.execute(
-            select(*columns)
-            .where(School.name_key >= key, School.name_key < _end(key))
-            .order_by(School.name_key)
-            .limit(MOST_FOUND)
-        )
-    )
+    first = select(School.name_key, *columns).where(School.name_key >= key)
+    ranked = db.session.execute(first.order_by(School.name_key).limit(MOST_FOUND))
+    rows: list[Any] = [row for row in ranked if row.name_key.startswith(key)]
     if len(rows) < MOST_FOUND and len(needle) >= 3:
         rows += db.session.execute(
             select(*columns).where(search.matching(School, (School.name,), needle)).limit(MOST_FOUND)
@@ -154,11 +139,6 @@ def search_schools(needle: str) -> list[Found]:
         rows += db.session.execute(select(*columns).where(School.code == needle).limit(1))
     found = {row.id: Found(row.id, row.name, _place(row.city, row.region, row.country)) for row in rows}
     return list(found.values())[:MOST_FOUND]
-
-
-def _end(key: str) -> str:
-    """The first key after all that begin with this one."""
-    return key + "\U0010ffff"
 
 
 def _place(*parts: str) -> str:
@@ -171,6 +151,14 @@ KIND_WORDS: dict[OrganizationKind, str] = {
     OrganizationKind.COLLEGE: "College",
     OrganizationKind.COMPANY: "Company",
     OrganizationKind.NONPROFIT: "Nonprofit",
+}
+
+
+ENTITY_KIND_WORDS: dict[EntityKind, str] = {
+    EntityKind.ADMISSIONS: "Admissions",
+    EntityKind.PROGRAM: "Program",
+    EntityKind.DEPARTMENT: "Department",
+    EntityKind.OFFICE: "Office",
 }
 
 

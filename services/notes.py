@@ -15,9 +15,9 @@ def add(*, actor: Staff, entity: Entity, body: str) -> Note:
     require(actor, Permission.WRITE_NOTES)
     body = body.strip()
     if not body:
-        raise Refusal(_l("Write the note first"), field="body")
+        raise Refusal(_l("Write the note first"), field="text")
     if len(body) > LONGEST_NOTE:
-        raise Refusal(_l("A note must be 5,000 characters or fewer"), field="body")
+        raise Refusal(_l("A note must be 5,000 characters or fewer"), field="text")
     note = Note(entity_id=entity.id, staff_id=actor.id, body=body)
     db.session.add(note)
     db.session.flush()

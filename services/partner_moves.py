@@ -131,6 +131,7 @@ def _cancel_invitations(actor: Actor, entity: Entity) -> None:
     waiting = select(Invitation).where(
         Invitation.entity_id == entity.id, Invitation.status == InvitationStatus.PENDING
     )
+    db.session.flush()  # locking the entity again below must not undo the move
     for invitation in db.session.scalars(waiting).all():
         people.revoke(actor=actor, invitation=invitation, reason="The partner was offboarded")
 
