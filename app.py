@@ -2,23 +2,24 @@
 
 from typing import Any
 
-import logs
-import machinery
 from flask import Flask, Request, current_app, g, request
 from flask_babel import Babel
 from flask_login import LoginManager
 from flask_migrate import Migrate
+from sqlalchemy.exc import SQLAlchemyError
 
 import admin
 import assets
 import cli
 import config
+import logs
+import machinery
 import portal
 import web
 from language import LOCALES
-from models import db
+from models import Company, db
 from permissions import allowed
-from services import company, jobs, sessions, staff_sign_in
+from services import brand, company, jobs, sessions, staff_sign_in
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
@@ -54,7 +55,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     portal.register(app)
     admin.register(app)
     cli.register(app)
-    app.extensions["brand_colour"] = lambda: company.current().brand_colour
+    app.extensions["brand_colour"] = lambda: _company().brand_colour
     app.context_processor(_everywhere)
     return app
 
@@ -80,26 +81,44 @@ def _who(asked: Request) -> Any:
     return sessions.session_of(token, browser, system) if token else None
 
 
+def _company() -> Company:
+    """The company's row; while the database is away, enough of one to draw the page that says so."""
+    if "company" not in g:
+        try:
+            g.company = company.current()
+        except SQLAlchemyError:
+            db.session.rollback()
+            g.company = Company(
+                name="Portico",
+                portal_name="Partner portal",
+                brand_colour=brand.DEFAULT,
+                support_email="",
+                time_zone="UTC",
+                locale="en",
+            )
+    return g.company  # type: ignore[no-any-return]
+
+
 def _locale() -> str:
     """The reader's language: their own choice, else the browser's, else the company's."""
     chosen = getattr(getattr(g.get("actor"), "person", None), "locale", None)
     if chosen in LOCALES:
         return str(chosen)
-    return request.accept_languages.best_match(LOCALES) or company.current().locale
+    return request.accept_languages.best_match(LOCALES) or _company().locale
 
 
 def _time_zone() -> str:
     """The reader's time zone: their own, else the company's."""
     who = g.get("actor") or g.get("staff")
     own = getattr(getattr(who, "person", who), "time_zone", None)
-    return own or company.current().time_zone
+    return own or _company().time_zone
 
 
 def _everywhere() -> dict[str, Any]:
     """What every template may use."""
     theme = request.cookies.get("theme", "")
     return {
-        "company": company.current(),
+        "company": _company(),
         "locale_code": _locale(),
         "text_direction": "ltr",
         "theme": theme if theme in {"light", "dark"} else None,
