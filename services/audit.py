@@ -78,6 +78,7 @@ VERBS: dict[str, LazyString] = {
     "staff.recovery_codes_made": _l("%(subject)s made new recovery codes"),
     "staff.recovery_code_used": _l("%(subject)s signed in with a recovery code"),
     "record.exported": _l("%(actor)s exported %(count)s rows of %(what)s"),
+    "backup.restored": _l("%(actor)s restored the backup of %(made_at)s"),
     "company.changed": _l("%(actor)s changed the brand"),
     "mail.retried": _l("%(actor)s sent the mail to %(subject)s again"),
     "access.denied": _l("%(actor)s was refused %(what)s"),

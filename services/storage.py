@@ -65,6 +65,23 @@ def delete(key: str) -> None:
         return
 
 
+def everything() -> Iterator[str]:
+    """The key of every file, for backups."""
+    for batch in obstore.list(_store()[0]):
+        yield from (str(found["path"]) for found in batch if _KEY.fullmatch(str(found["path"])))
+
+
+def put_back(key: str, content: bytes) -> None:
+    """Keep the content under the key that it had when it was backed up."""
+    store, folder = _store()
+    room = _checked(key).partition("/")[0]
+    if folder:
+        (folder / room).mkdir(mode=0o700, exist_ok=True)
+    obstore.put(store, key, content)
+    if folder:
+        (folder / key).chmod(0o600)
+
+
 def is_reachable() -> bool:
     """Whether the storage answers; for the readiness check."""
     try:
