@@ -1,0 +1,373 @@
+"""The way in: an address is asked for, a link and a code are mailed, one of them is spent once.
+
+`ask` does the same work for every address; whether it is known is found out by the worker, in
+`handle_request`. The token is minted when its mail is sent (services/links.py) and kept as a digest.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import joinedload
+
+import clock
+from language import LazyString, _l
+from models import (
+    Entity,
+    Invitation,
+    LinkPurpose,
+    Person,
+    Session,
+    SignInLink,
+    SignInRequest,
+    db,
+)
+from permissions import Contact
+from services import audit, auth_log, invitation_moves, jobs, keys, limits, links, mail, sessions, team
+from services.acceptance import accept
+from services.emails import canonical_email, mask
+from services.errors import Gone, Refusal
+from services.links import mint_link
+from services.sign_in_limits import allow_asking, allow_opening, count_failure
+from services.transaction import transaction
+
+#: How many sign-in mails an address gets; more are not sent, and nobody is told.
+MAILS_PER_ADDRESS = ((5, timedelta(minutes=15)), (20, timedelta(days=1)))
+#: More sign-in mails than this in an hour are an alert, not a limit.
+ALERT = (600, timedelta(hours=1))
+#: A request that nobody handled for so long is let go: who asked has asked again.
+STALE = timedelta(days=1)
+CODE_TRIES = 5
+#: How many of a browser's latest requests a typed code may belong to.
+REQUESTS_PER_BROWSER = 10
+
+_WRONG_CODE = _l(
+    "That code is not right, or no longer works. Look for the newest email, or ask for a new one."
+)
+
+
+class WrongCode(Refusal):
+    """A code that opens nothing; that it was tried is kept."""
+
+    keeps_trace = True
+
+
+@dataclass(frozen=True)
+class Peek:
+    """What a link would do, for the page with its one button.
+
+    Of a link that does not work, `person` and `invitation` are for finding the way on, never to be shown.
+    """
+
+    state: str  #: ok, expired, used, superseded, revoked or unknown
+    title: LazyString | str  #: what the page of a link that does not work is headed with
+    purpose: LinkPurpose | None = None
+    masked: str = ""
+    entity_name: str = ""
+    invitation: Invitation | None = None
+    person: Person | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Somebody is in: who, the token for their cookie, and where they wanted to go."""
+
+    contact: Contact
+    session_token: str
+    is_first: bool
+    next_path: str = ""
+
+
+# MARK: Ask
+
+
+def ask(*, email: str, browser_token: str, next_path: str = "", invitation: Invitation | None = None) -> None:
+    """Write down that a mail is wanted; the same work whatever was typed.
+
+    `browser_token` is the cookie that lets this browser alone use the code. With an invitation, whose
+    URL or code was passed on, the mail opens that invitation: for its own address only.
+
+    Raises Refusal (email) for another address than the invitation's, Gone where it is not open.
+    """
+    try:
+        canonical = canonical_email(email)
+    except Refusal:
+        canonical = ""
+    if invitation is not None:
+        if canonical != invitation.email_canonical:
+            raise Refusal(_l("Use the address the invitation was sent to"), field="email")
+        invitation_moves.check_open(invitation)
+    where = audit.origin.get()
+    request = SignInRequest(
+        email_canonical=canonical,
+        browser_digest=keys.digest(browser_token),
+        invitation_id=invitation.id if invitation is not None else None,
+        next_path=next_path[:500],
+        address=where.address,
+        agent=where.agent,
+        request_id=where.request_id,
+    )
+    db.session.add(request)
+    db.session.flush()
+    jobs.enqueue("sign_in.request", request_id=request.id)
+
+
+def handle_request(request_id: int) -> None:
+    """Find out whom a request concerns and queue their mail. A job, so the transaction is its own."""
+    before = audit.origin.get()
+    try:
+        with transaction():
+            request = db.session.get(SignInRequest, request_id, with_for_update=True, populate_existing=True)
+            if request is None or request.handled_at is not None:
+                return
+            request.handled_at = clock.now()
+            audit.origin.set(audit.Origin(request.request_id, request.address, request.agent))
+            cause = _answer(request)
+            if cause:
+                auth_log.note("link_requested", "ignored", cause=cause, email=request.email_canonical)
+    finally:
+        audit.origin.set(before)
+
+
+def _answer(request: SignInRequest) -> str:
+    """Queue the mail of a request; the reason code where it gets none."""
+    if not request.email_canonical:
+        return "malformed"
+    if clock.now() - request.created_at > STALE:
+        return "stale"
+    person = db.session.scalar(select(Person).where(Person.email_canonical == request.email_canonical))
+    if person is not None and not person.is_active:
+        return "person_inactive"
+    affiliation = sessions.default_affiliation(person) if person is not None else None
+    invitation = _invitation_for(request, is_known=affiliation is not None)
+    if affiliation is None and invitation is None:
+        return "unknown" if person is None else "no_access"
+    for limit, per in MAILS_PER_ADDRESS:
+        if not limits.take(f"sign_in.mail.{per.days}:{request.email_canonical}", limit=limit, per=per):
+            return "rate_limited"
+    if not limits.take("sign_in.mails", limit=ALERT[0], per=ALERT[1]) and limits.take(
+        "sign_in.mails.alert", limit=1, per=ALERT[1]
+    ):
+        auth_log.note("alert", "ok", cause="many_mails")
+    if invitation is not None:
+        mail.queue("sign_in.link", to=person, invitation=invitation, sign_in_request=request)
+    elif affiliation is not None:
+        mail.queue("sign_in.link", to=person, entity=affiliation.entity, sign_in_request=request)
+    auth_log.note("link_requested", "ok", email=request.email_canonical, person=person)
+    return ""
+
+
+def _invitation_for(request: SignInRequest, *, is_known: bool) -> Invitation | None:
+    """The open invitation that the mail opens: the one asked through, else the newest of a newcomer."""
+    query = (
+        select(Invitation)
+        .where(
+            Invitation.email_canonical == request.email_canonical,
+            Invitation.status == invitation_moves.S.PENDING,
+            Invitation.expires_at > clock.now(),
+        )
+        .options(joinedload(Invitation.entity).joinedload(Entity.organization))
+        .order_by(Invitation.id.desc())
+    )
+    if request.invitation_id is not None:
+        query = query.where(Invitation.id == request.invitation_id)
+    elif is_known:
+        return None
+    return next((one for one in db.session.scalars(query) if invitation_moves.is_enterable(one.entity)), None)
+
+
+# MARK: Look
+
+
+def look(token: str) -> Peek:
+    """What the link would do; looking changes nothing but the log. Not inside of transaction()."""
+    link = links.find(token)
+    if link is None:
+        return Peek("unknown", links.TITLES["unknown"])
+    state = links.state_of(link)
+    person = link.person or db.session.scalar(
+        select(Person).where(Person.email_canonical == link.email_canonical)
+    )
+    if state == "ok" and link.purpose is LinkPurpose.SIGN_IN:
+        if person is None or sessions.default_affiliation(person) is None:
+            state = "revoked"
+    elif state == "ok" and person is not None and not person.is_active:
+        state = "revoked"
+    _note_opened(link, state)
+    if state == "revoked":
+        return Peek(state, links.TITLES[state], purpose=link.purpose)
+    is_ok = state == "ok"
+    return Peek(
+        state,
+        links.TITLES.get(state, ""),
+        purpose=link.purpose,
+        masked=mask(link.email_canonical) if is_ok else "",
+        entity_name=_entity_name(link, person) if is_ok else "",
+        invitation=link.invitation,
+        person=person,
+        expires_at=link.expires_at,
+    )
+
+
+def _entity_name(link: SignInLink, person: Person | None) -> str:
+    if link.invitation is not None:
+        return link.invitation.entity.name
+    affiliation = sessions.default_affiliation(person) if person is not None else None
+    return affiliation.entity.name if affiliation is not None else ""
+
+
+def _note_opened(link: SignInLink, state: str) -> None:
+    """Leave an entry, so that support sees a scanner. A disk that takes no writes hides no page."""
+    try:
+        with transaction():
+            auth_log.note(
+                "link_opened",
+                "ok" if state == "ok" else "refused",
+                cause="" if state == "ok" else state,
+                email=link.email_canonical,
+                link_id=link.id,
+            )
+    except OperationalError:
+        return
+
+
+# MARK: Spend
+
+
+def redeem(*, token: str, browser: str, system: str) -> SignedIn:
+    """Spend the link and sign the browser in; of many at once, one succeeds.
+
+    Raises Gone with its cause: expired, used, superseded, revoked or unknown. The cause is in the log.
+    """
+    link = links.find(token)
+    if link is None:
+        auth_log.note("link_refused", "refused", cause="unknown")
+        raise links.Spent("unknown")
+    return _spend(link, browser, system)
+
+
+def redeem_code(*, code: str, browser_token: str, browser: str, system: str) -> SignedIn:
+    """Spend the link of the mail whose code was typed, in the browser that asked for it.
+
+    Every try is counted before it is compared; five wrong ones end the code. The refusal (WrongCode,
+    field code) is the same whatever is wrong, and also for an address that nobody has.
+    """
+    browser_digest = keys.digest(browser_token)
+    digest = keys.sign("sign-in code", browser_digest, code)
+    asked = (
+        select(SignInRequest.id)
+        .where(SignInRequest.browser_digest == browser_digest)
+        .order_by(SignInRequest.id.desc())
+        .limit(REQUESTS_PER_BROWSER)
+    )
+    is_browser = len(browser_token) == keys.TOKEN_LENGTH
+    for request_id in sorted(db.session.scalars(asked).all()) if is_browser else ():
+        counted: Any = db.session.execute(
+            update(SignInRequest)
+            .where(SignInRequest.id == request_id, SignInRequest.code_tries < CODE_TRIES)
+            .values(code_tries=SignInRequest.code_tries + 1)
+        )
+        if not counted.rowcount:
+            continue
+        matching = select(SignInLink).where(
+            SignInLink.sign_in_request_id == request_id, SignInLink.code_expires_at > clock.now()
+        )
+        for link in db.session.scalars(matching.options(*links.WHOLE)).all():
+            if link.code_digest and keys.same(link.code_digest, digest) and links.state_of(link) == "ok":
+                return _spend(link, browser, system)
+    auth_log.note("code_refused", "refused", cause="wrong_code")
+    raise WrongCode(_WRONG_CODE, field="code")
+
+
+def _spend(link: SignInLink, browser: str, system: str) -> SignedIn:
+    """Locks in the one order (entity, invitation, person), spends, and begins the session."""
+    state, person, affiliation = links.state_of(link), link.person, None
+    if state == "ok" and link.invitation is None:
+        affiliation = sessions.default_affiliation(person) if person is not None else None
+        state = "ok" if affiliation is not None else "revoked"
+    if state == "ok":
+        person = links.lock_owner(link, affiliation)
+        state = links.state_of(link)
+        if person is not None and not person.is_active:
+            state = "revoked"
+    if state == "ok" and not links.spend(link):
+        db.session.refresh(link)
+        state = {"ok": "used"}.get(links.state_of(link), links.state_of(link))
+    if state != "ok":
+        raise _refused(link, state)
+    if link.invitation is not None:
+        contact = accept(invitation=link.invitation, email_canonical=link.email_canonical)
+    elif affiliation is None:
+        raise links.Spent("revoked")
+    else:
+        contact = Contact(affiliation.person, affiliation)
+    links.revoke_others(link)
+    return _begin(link, contact, browser, system)
+
+
+def _refused(link: SignInLink, cause: str) -> Gone:
+    auth_log.note(
+        "link_refused",
+        "refused",
+        cause=cause,
+        email=link.email_canonical,
+        person=link.person,
+        link_id=link.id,
+    )
+    return links.Spent(cause)
+
+
+def _begin(link: SignInLink, contact: Contact, browser: str, system: str) -> SignedIn:
+    person = contact.person
+    known = db.session.execute(
+        select(Session.browser, Session.system).where(Session.person_id == person.id).distinct()
+    ).all()
+    session, token = sessions.start(contact=contact, browser=browser, system=system)
+    contact = Contact(person, contact.affiliation, session.id)
+    now = clock.now()
+    seen = update(Person).where(Person.id == person.id).values(last_seen_at=now)
+    db.session.execute(seen.execution_options(logged=True))
+    auth_log.note("signed_in", "ok", person=person, link_id=link.id, session_id=session.id)
+    audit.record(actor=contact, verb="session.started", subject=person, browser=browser, system=system)
+    facts: dict[str, Any] = {
+        "at": now,
+        "browser": browser,
+        "system": system,
+        "address": session.address,
+        "session_id": session.id,
+        "who": person.name,
+    }
+    if known and (session.browser, session.system) not in {tuple(row) for row in known}:
+        mail.queue("sign_in.notice", to=person, entity=contact.entity, **facts)
+    if not known and link.invitation is None:  # an accepted invitation tells the principals by itself
+        for row in team.principals_of(contact.entity):
+            if row.person.id != person.id:
+                mail.queue("sign_in.first", to=row.person, entity=contact.entity, **facts)
+    return SignedIn(contact, token, not known, _next_path(link))
+
+
+def _next_path(link: SignInLink) -> str:
+    if link.sign_in_request_id is None:
+        return ""
+    request = db.session.get(SignInRequest, link.sign_in_request_id)
+    return request.next_path if request is not None else ""
+
+
+__all__ = [
+    "Peek",
+    "SignedIn",
+    "WrongCode",
+    "allow_asking",
+    "allow_opening",
+    "ask",
+    "count_failure",
+    "handle_request",
+    "look",
+    "mask",
+    "mint_link",
+    "redeem",
+    "redeem_code",
+]
