@@ -30,9 +30,9 @@ def needs_proof() -> bool:
     return staff().role is StaffRole.SUPPORT
 
 
-def role_descriptions(locale: str = "en") -> dict[str, str]:
+def role_descriptions() -> dict[str, str]:
     """What each role may, in words, for the choice of one."""
-    return {role.value: f"{can(role, locale)} {cannot(role, locale)}".strip() for role in PartnerRole}
+    return {role.value: f"{can(role)} {cannot(role)}".strip() for role in PartnerRole}
 
 
 class Contacts:

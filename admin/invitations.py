@@ -172,11 +172,10 @@ def _may_share(one: Invited) -> bool:
 
 def _steps(one: Invited) -> list[dict[str, object]]:
     """How far the mail came, step by step: queued, sent, opened, accepted."""
-    order = ("queued", "sent", "opened", "accepted")
-    labels = ("Email queued", "Email sent", "Link opened", "Accepted")
-    reached = one.fate.step
-    if reached == "none":
-        labels, order = labels[-1:], order[-1:]
-    here = {"sending": "queued", "failed": "queued", "none": ""}.get(reached, reached)
-    at = order.index(here) if here in order else -1
-    return [{"label": label, "is_done": index <= at} for index, label in enumerate(labels)]
+    steps = [("accepted", "Accepted")]
+    if one.fate.step != "none":
+        steps = [("queued", "Email queued"), ("sent", "Email sent"), ("opened", "Link opened"), *steps]
+    names = [name for name, _label in steps]
+    here = {"sending": "queued", "failed": "queued"}.get(one.fate.step, one.fate.step)
+    reached = names.index(here) if here in names else -1
+    return [{"label": label, "is_done": index <= reached} for index, (_name, label) in enumerate(steps)]

@@ -1,4 +1,4 @@
-"""Create New Partner: organization, first entity and first administrator on one page, made together or not."""
+"""Create New Partner: organization, first entity and first administrator, made together or not at all."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from admin.base import staff
 from forms.partners import NewPartnerForm
 from models import EntityKind, Organization, OrganizationKind, PartnerRole
 from permissions import Permission, allowed, requires
-from services import names, partners, submissions
+from services import names, onboarding, partners, submissions
 from services.errors import Refusal
 from services.names import Found
 from services.transaction import transaction
@@ -60,7 +60,7 @@ class NewPartner:
     def _make(self, form: NewPartnerForm, organization: Organization | None) -> str:
         """Do it, in the transaction at hand; gives the page to go on to."""
         kind = form.organization_kind.data
-        entity, invitation = partners.onboard(
+        entity, invitation = onboarding.onboard(
             actor=staff(),
             organization=organization,
             organization_name=form.organization_id.text,

@@ -332,8 +332,8 @@ class ContactOverridesForm(ContactReasonForm):
     def read(self, overrides: dict[str, Any]) -> None:
         """Show the overrides as the contact has them now."""
         for field in self.override_fields:
-            value = overrides.get(self.permission_of(field))
-            field.data = {True: "yes", False: "no"}.get(value, "")
+            given = overrides.get(self.permission_of(field))
+            field.data = "" if given is None else "yes" if given else "no"
 
     def permission_of(self, field: Field) -> str:
         """The permission that a field is about."""

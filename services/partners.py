@@ -12,12 +12,10 @@ from models import (
     Entity,
     EntityKind,
     EntityStatus,
-    Invitation,
     OnboardingStatus,
     Organization,
     OrganizationKind,
     OrganizationStatus,
-    PartnerRole,
     School,
     db,
 )
@@ -112,35 +110,6 @@ def create(
     db.session.flush()
     audit.record(actor=actor, verb="entity.created", subject=entity)
     return entity
-
-
-def onboard(
-    *,
-    actor: Actor,
-    admin_email: str = "",
-    admin_role: PartnerRole = PartnerRole.PRINCIPAL,
-    days: int = 7,
-    send: bool = True,
-    **partner: Any,
-) -> tuple[Entity, Invitation | None]:
-    """Create the partner and, with an address, invite its first administrator: both or neither.
-
-    Raises what `create` and `people.invite` raise; the address's refusals name the field admin_email.
-    """
-    from services import people
-
-    entity = create(actor=actor, **partner)
-    if not admin_email:
-        return entity, None
-    try:
-        invitation = people.invite(
-            actor=actor, entity=entity, email=admin_email, role=admin_role, days=days, send=send
-        )
-    except Refusal as refusal:
-        if refusal.field == "email":
-            refusal.field = "admin_email"
-        raise
-    return entity, invitation
 
 
 def _create_organization(
