@@ -41,7 +41,7 @@ MOVES: dict[str, Move] = {
 ENDED: dict[InvitationStatus, tuple[str, LazyString]] = {
     S.ACCEPTED: ("used", _l("Link already used")),
     S.EXPIRED: ("expired", _l("Link expired")),
-    S.SUPERSEDED: ("superseded", _l("A newer invitation was sent")),
+    S.SUPERSEDED: ("superseded", _l("Link not valid")),
     S.REVOKED: ("revoked", _l("Link not valid")),
 }
 

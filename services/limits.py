@@ -7,7 +7,7 @@ refused does not count, so that waiting always helps.
 import hashlib
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 import clock
 from language import _l
 from models import RateCount, db
+from services import auth_log
 from services.errors import TooMany
-from services.transaction import aside
+from services.transaction import aside, transaction
 
 PARTS = 10  #: into how many counted parts the length of a limit is cut
 LONGEST_KEY = 120  # characters
@@ -32,12 +33,7 @@ def hit(key: str, *, limit: int, per: timedelta) -> None:
     with aside() as connection:
         allowed = _count(connection, _fit(key), limit, per)
     if not allowed:
-        raise refusal(key, limit=limit, per=per)
-
-
-def take(key: str, *, limit: int, per: timedelta) -> bool:
-    """Count one in the transaction at hand, and say whether it is within the limit."""
-    return _count(db.session(), _fit(key), limit, per)
+        _refuse(key, limit, per)
 
 
 def give_back(key: str, *, per: timedelta) -> None:
@@ -51,6 +47,20 @@ def give_back(key: str, *, per: timedelta) -> None:
 def is_over(key: str, *, limit: int, per: timedelta) -> bool:
     """Whether the next one would be too many; counts nothing."""
     return _counted(db.session(), _fit(key), per) >= limit
+
+
+def check(key: str, *, limit: int, per: timedelta) -> None:
+    """Raise TooMany where the next one would be too many; counts nothing. Never inside of transaction()."""
+    if is_over(key, limit=limit, per=per):
+        _refuse(key, limit, per)
+
+
+def _refuse(key: str, limit: int, per: timedelta) -> NoReturn:
+    """Refuse, and write it down once in the limit's time, so that hammering fills no table."""
+    with transaction():
+        if take(f"noted.{key}", limit=1, per=per):
+            auth_log.note("rate_limited", "refused", cause=key.partition(":")[0][:40])
+    raise refusal(key, limit=limit, per=per)
 
 
 def refusal(key: str, *, limit: int, per: timedelta) -> TooMany:

@@ -20,12 +20,12 @@ MOST = 3  #: live sign-in links of one address; the oldest ends when there is on
 TITLES: dict[str, LazyString] = {
     "expired": _l("Link expired"),
     "used": _l("Link already used"),
-    "superseded": _l("A newer link was sent"),
+    "superseded": _l("Link not valid"),
     "revoked": _l("Link not valid"),
     "unknown": _l("Link not valid"),
 }
-#: What to say of a link that was ended for a reason: there is a newer one, or another one was used.
-_REVOKED = {"newer": "superseded", "resent": "superseded", "used": "used"}
+#: Reasons of ending a link that mean: another one was sent, or used.
+_BY_ANOTHER = {"newer", "resent", "used"}
 
 #: Everything that a link leads to, in one query.
 WHOLE = (
@@ -57,7 +57,7 @@ def state_of(link: SignInLink) -> str:
     if link.used_at is not None:
         return "used"
     if link.revoked_at is not None:
-        return _REVOKED.get(link.revoked_reason, "revoked")
+        return "superseded" if link.revoked_reason in _BY_ANOTHER else "revoked"
     if link.invitation is not None:
         state = link.invitation.state(now)
         if state is invitation_moves.S.ACCEPTED:

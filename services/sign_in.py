@@ -1,21 +1,19 @@
-"""The way in: an address is asked for, a link and a code are mailed, one of them is spent once.
+"""The way in: what a mailed link would do, and spending it or its code, once.
 
-`ask` does the same work for every address; whether it is known is found out by the worker, in
-`handle_request`. The token is minted when its mail is sent (services/links.py) and kept as a digest.
+Asking for the mail stands in services/sign_in_requests.py, the links' own life in services/links.py;
+what the doors need of both is reachable from here.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import joinedload
 
 import clock
 from language import LazyString, _l
 from models import (
-    Entity,
     Invitation,
     LinkPurpose,
     Person,
@@ -25,20 +23,15 @@ from models import (
     db,
 )
 from permissions import Contact
-from services import audit, auth_log, invitation_moves, jobs, keys, limits, links, mail, sessions, team
+from services import audit, auth_log, keys, links, mail, sessions, team
 from services.acceptance import accept
-from services.emails import canonical_email, mask
+from services.emails import mask
 from services.errors import Gone, Refusal
 from services.links import mint_link
 from services.sign_in_limits import allow_asking, allow_opening, count_failure
+from services.sign_in_requests import ask, ask_again, handle_request
 from services.transaction import transaction
 
-#: How many sign-in mails an address gets; more are not sent, and nobody is told.
-MAILS_PER_ADDRESS = ((5, timedelta(minutes=15)), (20, timedelta(days=1)))
-#: More sign-in mails than this in an hour are an alert, not a limit.
-ALERT = (600, timedelta(hours=1))
-#: A request that nobody handled for so long is let go: who asked has asked again.
-STALE = timedelta(days=1)
 CODE_TRIES = 5
 #: How many of a browser's latest requests a typed code may belong to.
 REQUESTS_PER_BROWSER = 10
@@ -68,7 +61,9 @@ class Peek:
     entity_name: str = ""
     invitation: Invitation | None = None
     person: Person | None = None
+    issued_at: datetime | None = None
     expires_at: datetime | None = None
+    ended_at: datetime | None = None  #: when it was used, gave way to another or was switched off
 
 
 @dataclass(frozen=True)
@@ -79,104 +74,6 @@ class SignedIn:
     session_token: str
     is_first: bool
     next_path: str = ""
-
-
-# MARK: Ask
-
-
-def ask(*, email: str, browser_token: str, next_path: str = "", invitation: Invitation | None = None) -> None:
-    """Write down that a mail is wanted; the same work whatever was typed.
-
-    `browser_token` is the cookie that lets this browser alone use the code. With an invitation, whose
-    URL or code was passed on, the mail opens that invitation: for its own address only.
-
-    Raises Refusal (email) for another address than the invitation's, Gone where it is not open.
-    """
-    try:
-        canonical = canonical_email(email)
-    except Refusal:
-        canonical = ""
-    if invitation is not None:
-        if canonical != invitation.email_canonical:
-            raise Refusal(_l("Use the address the invitation was sent to"), field="email")
-        invitation_moves.check_open(invitation)
-    where = audit.origin.get()
-    request = SignInRequest(
-        email_canonical=canonical,
-        browser_digest=keys.digest(browser_token),
-        invitation_id=invitation.id if invitation is not None else None,
-        next_path=next_path[:500],
-        address=where.address,
-        agent=where.agent,
-        request_id=where.request_id,
-    )
-    db.session.add(request)
-    db.session.flush()
-    jobs.enqueue("sign_in.request", request_id=request.id)
-
-
-def handle_request(request_id: int) -> None:
-    """Find out whom a request concerns and queue their mail. A job, so the transaction is its own."""
-    before = audit.origin.get()
-    try:
-        with transaction():
-            request = db.session.get(SignInRequest, request_id, with_for_update=True, populate_existing=True)
-            if request is None or request.handled_at is not None:
-                return
-            request.handled_at = clock.now()
-            audit.origin.set(audit.Origin(request.request_id, request.address, request.agent))
-            cause = _answer(request)
-            if cause:
-                auth_log.note("link_requested", "ignored", cause=cause, email=request.email_canonical)
-    finally:
-        audit.origin.set(before)
-
-
-def _answer(request: SignInRequest) -> str:
-    """Queue the mail of a request; the reason code where it gets none."""
-    if not request.email_canonical:
-        return "malformed"
-    if clock.now() - request.created_at > STALE:
-        return "stale"
-    person = db.session.scalar(select(Person).where(Person.email_canonical == request.email_canonical))
-    if person is not None and not person.is_active:
-        return "person_inactive"
-    affiliation = sessions.default_affiliation(person) if person is not None else None
-    invitation = _invitation_for(request, is_known=affiliation is not None)
-    if affiliation is None and invitation is None:
-        return "unknown" if person is None else "no_access"
-    for limit, per in MAILS_PER_ADDRESS:
-        if not limits.take(f"sign_in.mail.{per.days}:{request.email_canonical}", limit=limit, per=per):
-            return "rate_limited"
-    if not limits.take("sign_in.mails", limit=ALERT[0], per=ALERT[1]) and limits.take(
-        "sign_in.mails.alert", limit=1, per=ALERT[1]
-    ):
-        auth_log.note("alert", "ok", cause="many_mails")
-    if invitation is not None:
-        mail.queue("sign_in.link", to=person, invitation=invitation, sign_in_request=request)
-    elif affiliation is not None:
-        mail.queue("sign_in.link", to=person, entity=affiliation.entity, sign_in_request=request)
-    auth_log.note("link_requested", "ok", email=request.email_canonical, person=person)
-    return ""
-
-
-def _invitation_for(request: SignInRequest, *, is_known: bool) -> Invitation | None:
-    """The open invitation that the mail opens: the one asked through, else the newest of a newcomer."""
-    query = (
-        select(Invitation)
-        .where(
-            Invitation.email_canonical == request.email_canonical,
-            Invitation.status == invitation_moves.S.PENDING,
-            Invitation.expires_at > clock.now(),
-        )
-        .options(joinedload(Invitation.entity).joinedload(Entity.organization))
-        .order_by(Invitation.id.desc())
-    )
-    if request.invitation_id is not None:
-        query = query.where(Invitation.id == request.invitation_id)
-    elif is_known:
-        return None
-    return next((one for one in db.session.scalars(query) if invitation_moves.is_enterable(one.entity)), None)
 
 
 # MARK: Look
@@ -208,7 +105,9 @@ def look(token: str) -> Peek:
         entity_name=_entity_name(link, person) if is_ok else "",
         invitation=link.invitation,
         person=person,
+        issued_at=link.issued_at,
         expires_at=link.expires_at,
+        ended_at=link.used_at or link.revoked_at,
     )
 
 
@@ -363,6 +262,7 @@ __all__ = [
     "allow_asking",
     "allow_opening",
     "ask",
+    "ask_again",
     "count_failure",
     "handle_request",
     "look",
