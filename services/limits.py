@@ -36,6 +36,11 @@ def hit(key: str, *, limit: int, per: timedelta) -> None:
         _refuse(key, limit, per)
 
 
+def take(key: str, *, limit: int, per: timedelta) -> bool:
+    """Count one in the transaction at hand, and say whether it is within the limit."""
+    return _count(db.session(), _fit(key), limit, per)
+
+
 def give_back(key: str, *, per: timedelta) -> None:
     """Uncount one of this moment: what was counted first, and then was no failure."""
     here = (RateCount.key == _fit(key), RateCount.window_started_at == _window(per))
