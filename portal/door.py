@@ -3,12 +3,23 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, flash, g, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    flash,
+    g,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from forms.people import ROLE_LABELS
 from language import _, _l
+from models import EntityStatus
 from permissions import PUBLIC, SIGNED_IN, Contact, Decision, Permission, allowed, decide, mark_of
 from services import people, sessions
 from services.errors import NotAllowed
@@ -31,8 +42,6 @@ _WITHIN = {
     "portal.end_access": "portal.list_team",
     "portal.cancel_invitation": "portal.list_team",
 }
-#: The steps of a decision that concern the partnership as a whole, not one's role in it.
-_PAUSED = {"person", "organization", "entity", "affiliation"}
 
 
 def check(app: Flask) -> None:
@@ -46,7 +55,7 @@ def contact() -> Contact:
     """Who is signed in; only behind the guard."""
     if g.actor is None:
         raise NotAllowed(_("Sign in first."))
-    return g.actor  # type: ignore[no-any-return]
+    return g.actor
 
 
 @portal.before_request
@@ -54,25 +63,17 @@ def guard() -> ResponseReturnValue | None:
     """Let in whom the view's mark names, and say to everybody else what to do instead."""
     who = current_user._get_current_object()
     g.actor = who if isinstance(who, Contact) else None
-    view = portal_view()
-    if view == PUBLIC:
-        return None
-    if g.actor is None:
-        return _to_sign_in()
-    if view == SIGNED_IN:
-        return None
-    decision = decide(g.actor, Permission(view))
-    return None if decision else refuse(decision)
-
-
-def portal_view() -> str:
-    """The mark of the view that was asked for; `check` has seen that there is one."""
-    from flask import current_app
-
     mark = mark_of(current_app.view_functions.get(request.endpoint or ""))
+    if mark == PUBLIC:
+        return None
     if mark is None:
         raise NotAllowed(_("This page opens to nobody."))
-    return mark
+    if g.actor is None:
+        return _to_sign_in()
+    if mark == SIGNED_IN:
+        return None
+    decision = decide(g.actor, Permission(mark))
+    return None if decision else refuse(decision)
 
 
 def _to_sign_in() -> Response:
@@ -93,19 +94,40 @@ def _to_sign_in() -> Response:
 def refuse(decision: Decision) -> ResponseReturnValue:
     """The page of a "no": why, who can help, and a way on."""
     who = contact()
-    step = decision.steps[-1].name
-    if step in _PAUSED:
-        return render_template("portal/paused.html", sentence=decision.refusal, step=step), 403
-    helpers = people.principals_of(who.entity)
-    is_alone = all(one.person.id == who.person.id for one in helpers)
+    if decision.steps[-1].name in sessions.BEING_HERE:
+        return _paused(who, decision), 403
+    helpers = [
+        {"label": one.person.name, "hint": one.person.email, "url": f"mailto:{one.person.email}"}
+        for one in people.principals_of(who.entity)
+        if one.person.id != who.person.id
+    ]
+    role = ROLE_LABELS[who.affiliation.role]
     return (
-        render_template(
-            "portal/refused.html",
-            sentence=decision.refusal,
-            role_label=ROLE_LABELS[who.affiliation.role],
-            helpers=[] if is_alone else helpers,
-        ),
+        render_template("portal/refused.html", sentence=decision.refusal, role_label=role, helpers=helpers),
         403,
+    )
+
+
+def _paused(who: Contact, decision: Decision) -> str:
+    """The partnership as a whole, or one's place in it, is not in force: say so, offer one's other teams."""
+    titles = {
+        "person": _("Your access has ended"),
+        "affiliation": _("Your access has ended"),
+        "organization": _("This partnership is paused"),
+        "entity": _("This partnership has ended")
+        if who.entity.status is EntityStatus.OFFBOARDED
+        else _("This partnership is paused"),
+    }
+    others = [
+        {"label": one.entity.name, "url": url_for("portal.switch_entity", affiliation_id=one.id)}
+        for one in sessions.affiliations_of(who.person)
+        if one.id != who.affiliation.id and sessions.may_enter(Contact(who.person, one))
+    ]
+    return render_template(
+        "portal/paused.html",
+        title=titles[decision.steps[-1].name],
+        sentence=decision.refusal,
+        others=others,
     )
 
 

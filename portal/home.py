@@ -42,7 +42,7 @@ def show_dashboard() -> ResponseReturnValue:
         tasks=[] if is_started else tasks,
         tasks_done=sum(task["is_done"] for task in tasks),
         waiting=_waiting(who, team),
-        events=_events(who),
+        events=timeline.timeline_of(entity=who.entity, limit=LATEST, for_partner=True, viewer=who),
         role={"label": ROLE_LABELS[role], "can": can(role), "cannot": cannot(role)},
         helpers="" if allowed(who, Permission.MANAGE_TEAM) else listed(_principals(team)),
     )
@@ -134,16 +134,3 @@ def _waiting(who: Contact, team: list[people.Row]) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _events(who: Contact) -> list[dict[str, Any]]:
-    happened = timeline.timeline_of(entity=who.entity, limit=LATEST, for_partner=True, viewer=who)
-    return [
-        {
-            "sentence": [{"text": part.text, "is_strong": part.strong} for part in event.sentence],
-            "at_text": event.at_text,
-            "at_iso": event.at_iso,
-            "at_title": event.at_title,
-        }
-        for event in happened
-    ]

@@ -6,10 +6,13 @@ from urllib.parse import quote
 
 from flask import Response, g, render_template, url_for
 
+import clock
 from language import _, _l, day, moment
 from models import Invitation, InvitationStatus
 from portal.door import unreferred
 from services import company
+from services.errors import Gone
+from services.invitation_moves import check_open
 
 #: The short word for each end, its tone and icon: the same on every page that says so.
 _LABELS = {
@@ -52,6 +55,16 @@ def gone(ending: Ending, *, person_id: int | None = None) -> Response:
     if actor is not None and person_id is not None and actor.person.id == person_id:
         ending.dashboard = url_for("portal.show_dashboard")
     return unreferred(render_template("portal/sign_in/gone.html", page=ending), 410)
+
+
+def state_of(invitation: Invitation) -> InvitationStatus | None:
+    """How the invitation ended, a paused partnership counting as cancelled; None while it is open."""
+    try:
+        check_open(invitation)
+    except Gone:
+        state = invitation.state(clock.now())
+        return InvitationStatus.REVOKED if state is InvitationStatus.PENDING else state
+    return None
 
 
 def not_valid() -> Ending:
