@@ -8,9 +8,14 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// Panels and drawers are popovers: the browser closes them, except when the focus walks out of them.
 document.addEventListener("focusin", (event) => {
   for (const menu of open()) {
     if (!menu.contains(event.target)) menu.open = false;
+  }
+  for (const panel of document.querySelectorAll("[popover]:popover-open")) {
+    const isOpener = event.target.getAttribute("popovertarget") === panel.id;
+    if (!isOpener && !panel.contains(event.target)) panel.hidePopover();
   }
 });
 
