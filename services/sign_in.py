@@ -29,7 +29,7 @@ from services.emails import mask
 from services.errors import Gone, Refusal
 from services.links import mint_link
 from services.sign_in_limits import allow_asking, allow_opening, count_failure
-from services.sign_in_requests import ask, ask_again, handle_request
+from services.sign_in_requests import ask, handle_request
 from services.transaction import transaction
 
 CODE_TRIES = 5
@@ -262,7 +262,6 @@ __all__ = [
     "allow_asking",
     "allow_opening",
     "ask",
-    "ask_again",
     "count_failure",
     "handle_request",
     "look",

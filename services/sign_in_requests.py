@@ -7,7 +7,7 @@ from sqlalchemy.orm import joinedload
 
 import clock
 from language import _l
-from models import Entity, Invitation, Person, SignInLink, SignInRequest, db
+from models import Entity, Invitation, Person, SignInRequest, db
 from services import audit, auth_log, invitation_moves, jobs, keys, limits, mail, sessions
 from services.emails import canonical_email
 from services.errors import Refusal
@@ -37,34 +37,11 @@ def ask(*, email: str, browser_token: str, next_path: str = "", invitation: Invi
         if canonical != invitation.email_canonical:
             raise Refusal(_l("Use the address the invitation was sent to"), field="email")
         invitation_moves.check_open(invitation)
-    _write(canonical, browser_token, next_path, invitation.id if invitation is not None else None)
-
-
-def ask_again(*, token: str = "", browser_token: str) -> None:
-    """A new mail without typing: to the address of the link with this token, whatever became of it, or
-    else to the one that this browser asked for last. The same work and answer where there is neither.
-    """
-    link = db.session.scalar(select(SignInLink).where(SignInLink.token_digest == keys.digest(token)))
-    last = db.session.scalar(
-        select(SignInRequest)
-        .where(SignInRequest.browser_digest == keys.digest(browser_token))
-        .order_by(SignInRequest.id.desc())
-        .limit(1)
-    )
-    source = link if link is not None else last
-    if source is None:
-        _write("", browser_token, "", None)
-    else:
-        next_path = last.next_path if last is not None and link is None else ""
-        _write(source.email_canonical, browser_token, next_path, source.invitation_id)
-
-
-def _write(canonical: str, browser_token: str, next_path: str, invitation_id: int | None) -> None:
     where = audit.origin.get()
     request = SignInRequest(
         email_canonical=canonical,
         browser_digest=keys.digest(browser_token),
-        invitation_id=invitation_id,
+        invitation_id=invitation.id if invitation is not None else None,
         next_path=next_path[:500],
         address=where.address,
         agent=where.agent,
