@@ -110,6 +110,8 @@ def move(invitation: Invitation, name: str) -> None:
 def end(invitation: Invitation, name: str) -> None:
     """Write down where the move leads, without asking the clock whether it is time."""
     invitation.status = MOVES[name].target
-    if name != "accept":
+    if name == "accept":
+        invitation.accepted_at = clock.now()
+    else:
         invitation.ended_at = clock.now()
     db.session.flush()
