@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
-from pathlib import Path
 
 import structlog
 from alembic.config import Config
@@ -176,12 +175,6 @@ def _of_the_database() -> CollectorRegistry:
         if ended is not None:
             ages.labels(name).set((clock.now() - ended).total_seconds())
     return registry
-
-
-def prepare_metrics(folder: Path) -> None:
-    """Let the web processes of this start keep their numbers in one folder; what an earlier one left goes."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
 
 
 # MARK: Every request

@@ -197,7 +197,7 @@ def _environment() -> Environment:
     environment.install_gettext_callables(  # type: ignore[attr-defined]
         language.gettext, language.ngettext, newstyle=True
     )
-    environment.globals["brand_colours"] = lambda colour: brand.derive(colour, "light")
+    environment.globals["brand_colours"] = lambda colour, theme="light": brand.derive(colour, theme)
     environment.filters["wrapped"] = _wrapped
     return environment
 
