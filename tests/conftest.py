@@ -8,6 +8,7 @@ A module whose tests reach for the database without naming a fixture says at its
 import contextlib
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -62,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
         except RuntimeError as error:
             raise pytest.UsageError(str(error)) from error
         config.stash[RUN], config.stash[CLUSTER] = run, cluster
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGTERM, lambda *_: pytest.exit("Told to stop.", 143))
 
 
 @pytest.hookimpl(optionalhook=True)
