@@ -88,7 +88,7 @@ def _trusted_hosts(settings: config.Settings) -> list[str]:
 def _begin() -> None:
     g.request_id = secrets.token_hex(8)
     g.began = time.perf_counter()
-    request.get_host()  # a foreign Host ends here with 400
+    request.host  # noqa: B018 – a foreign Host ends here with 400
     browser, system = families(request.user_agent.string)
     audit.origin.set(
         audit.Origin(
@@ -245,17 +245,21 @@ def safe_next(raw: str | None) -> str:
 
 def refusal_page(status: int, sentence: str, **values: Any) -> str:
     """The page of a refusal, in the frame of the door that was used, with the request's id."""
-    door = "desk" if request.path.startswith("/admin") else "portal"
     title = values.pop("title", None) or _title(status)
     return render_template(
         "layouts/refusal.html",
         status=status,
         title=title,
         sentence=sentence,
-        door=door,
+        door=_door(),
+        is_standalone=status >= 500,
         request_id=g.get("request_id", ""),
         **values,
     )
+
+
+def _door() -> str:
+    return "desk" if request.path.startswith("/admin") else "portal"
 
 
 def _title(status: int) -> str:
@@ -311,7 +315,8 @@ def _untokened(_error: CSRFError) -> ResponseReturnValue:
         for value in values
         if name != "csrf_token" and "password" not in name and "code" not in name
     ]
-    return render_template("layouts/resend.html", kept=kept, action=request.full_path.rstrip("?")), 400
+    action = request.full_path.rstrip("?")
+    return render_template("layouts/resend.html", kept=kept, action=action, door=_door()), 400
 
 
 def _database_away(error: OperationalError) -> ResponseReturnValue:

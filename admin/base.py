@@ -1,6 +1,6 @@
 """Closed by default: the guard in front of every view of the desk, and what its pages are given."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask, flash, g, request, url_for
 from flask_admin import Admin, BaseView
@@ -84,37 +84,45 @@ def check(admin: Admin) -> None:
 
 # MARK: What the frame of the desk shows
 
-#: The navigation: group, then word, endpoint, what it takes.
-NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, Permission], ...]], ...] = (
-    (
-        "Work",
-        (("Home", "admin.index", Permission.USE_DESK),),
-    ),
+
+class Place(NamedTuple):
+    """One link of the navigation."""
+
+    label: str
+    endpoint: str
+    permission: Permission
+    icon: str
+    key: str = ""  #: the letter that leads there after `g`
+
+
+P = Permission
+NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
+    ("Work", (Place("Home", "admin.index", P.USE_DESK, "home", "h"),)),
     (
         "Partners",
         (
-            ("Partners", "partners.index", Permission.READ_PARTNERS),
-            ("Mails", "mails.index", Permission.READ_MAILS),
+            Place("Partners", "partners.index", P.READ_PARTNERS, "building-community", "p"),
+            Place("Mails", "mails.index", P.READ_MAILS, "mail", "m"),
         ),
     ),
     (
         "Records",
         (
-            ("Organizations", "records_organizations.index_view", Permission.EDIT_RECORDS),
-            ("Entities", "records_entities.index_view", Permission.EDIT_RECORDS),
-            ("People", "records_people.index_view", Permission.EDIT_PEOPLE_RECORDS),
-            ("Affiliations", "records_affiliations.index_view", Permission.EDIT_PEOPLE_RECORDS),
-            ("Invitations", "records_invitations.index_view", Permission.EDIT_RECORDS),
-            ("Schools", "records_schools.index_view", Permission.EDIT_RECORDS),
+            Place("Organizations", "records_organizations.index_view", P.EDIT_RECORDS, "building"),
+            Place("Entities", "records_entities.index_view", P.EDIT_RECORDS, "sitemap"),
+            Place("People", "records_people.index_view", P.EDIT_PEOPLE_RECORDS, "users"),
+            Place("Affiliations", "records_affiliations.index_view", P.EDIT_PEOPLE_RECORDS, "link"),
+            Place("Invitations", "records_invitations.index_view", P.EDIT_RECORDS, "mail-opened"),
+            Place("Schools", "records_schools.index_view", P.EDIT_RECORDS, "school"),
         ),
     ),
     (
         "Settings",
         (
-            ("Brand", "settings_brand.index", Permission.MANAGE_BRAND),
-            ("Staff", "settings_staff.index", Permission.READ_STAFF),
-            ("Audit log", "audit.index", Permission.READ_AUDIT),
-            ("Sign-in log", "auth_events.index", Permission.READ_AUDIT),
+            Place("Brand", "settings_brand.index", P.MANAGE_BRAND, "palette"),
+            Place("Staff", "settings_staff.index", P.READ_STAFF, "user-shield"),
+            Place("Audit log", "audit.index", P.READ_AUDIT, "history", "a"),
+            Place("Sign-in log", "auth_events.index", P.READ_AUDIT, "login"),
         ),
     ),
 )
@@ -130,7 +138,9 @@ def register(app: Flask) -> None:
         who = current_user._get_current_object()
         if not isinstance(who, StaffSession) or who.must_enrol:
             return {"navigation": [], "staff": None}
+        can_search = allowed(who.staff, Permission.READ_PARTNERS)
         return {
+            "search_url": url_for("partners.index") if can_search else None,
             "navigation": _navigation(who.staff),
             "staff": {
                 "name": who.staff.name,
@@ -148,9 +158,15 @@ def _navigation(who: Staff) -> list[dict[str, Any]]:
     groups = []
     for label, links in NAVIGATION:
         shown = [
-            {"label": word, "url": url_for(endpoint), "is_current": endpoint.partition(".")[0] == here}
-            for word, endpoint, permission in links
-            if allowed(who, permission)
+            {
+                "label": place.label,
+                "url": url_for(place.endpoint),
+                "is_current": place.endpoint.partition(".")[0] == here,
+                "icon": place.icon,
+                "key": place.key,
+            }
+            for place in links
+            if allowed(who, place.permission)
         ]
         if shown:
             groups.append({"label": label, "links": shown})
