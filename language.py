@@ -59,6 +59,11 @@ def speaking(locale: str, zone: str | None = None) -> Iterator[None]:
                 kept.babel_tzinfo = before
 
 
+def plural(one: str, many: str, count: int) -> str:
+    """The text for that many, its placeholders not yet filled, as Jinja's own translations want it."""
+    return str(flask_babel.get_translations().ungettext(one, many, count))
+
+
 def day(value: date | datetime) -> str:
     """The day in the reader's zone and order: "21 Nov 2026"."""
     if isinstance(value, datetime):

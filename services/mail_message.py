@@ -5,11 +5,12 @@ back before it goes, so that nothing that somebody typed adds a header or a read
 """
 
 import email.policy
+import math
 import re
 import textwrap
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -125,6 +126,7 @@ def _values(mail: Mail, kind: Kind, company: Company, reader: Person | Staff | N
             "role": str(ROLES[invitation.role]),
             "duties": str(DUTIES[invitation.role]),
             "expires": language.moment(invitation.expires_at),
+            "days": max(math.ceil((invitation.expires_at - clock.now()) / timedelta(days=1)), 1),
         }
     return values
 
@@ -195,7 +197,7 @@ def _environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(  # type: ignore[attr-defined]
-        language.gettext, language.ngettext, newstyle=True
+        language.gettext, language.plural, newstyle=True
     )
     environment.globals["brand_colours"] = lambda colour, theme="light": brand.derive(colour, theme)
     environment.filters["wrapped"] = _wrapped
