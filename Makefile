@@ -33,7 +33,7 @@ seed: .venv/run  ## demonstration data into an existing database
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
-lock: .venv/uv  ## pin requirements*.in anew, with hashes
+lock: .venv/uv-$(UV)  ## pin requirements*.in anew, with hashes
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 
@@ -42,9 +42,9 @@ clean:  ## everything but var, which holds data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Empty files in .venv remember what was installed, so that it is done again only when the pins change.
-.venv/uv: Makefile
+.venv/uv-$(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(OLD)" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(SUDO) apt-get install -qq -y python3-venv >/dev/null 2>&1 \
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq -y python3-venv; } >/dev/null 2>&1 \
 		|| { echo "$(BARE)" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
@@ -53,9 +53,9 @@ clean:  ## everything but var, which holds data
 # pip reads settings that uv does not (mirrors, proxies), so it tries where uv could not.
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $< \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-.venv/run: requirements.txt .venv/uv
+.venv/run: requirements.txt .venv/uv-$(UV)
 	@$(INSTALL)
 	@touch $@
-.venv/dev: requirements-dev.txt .venv/uv
+.venv/dev: requirements-dev.txt .venv/uv-$(UV)
 	@$(INSTALL)
 	@touch $@
