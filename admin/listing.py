@@ -203,6 +203,8 @@ class Listing:
 
     def _numbers(self, state: State) -> tuple[list[int], int | None, State]:
         """One id more than the page shows, the capped count (None beyond it), and the state as it holds."""
+        if self._offset(state) >= CAP:  # beyond the cap pages have no numbers
+            state = replace(state, page=1)
         conditions = self._conditions(state)
         if not conditions and not state.needle:
             if state.after and (start := self._start(state)) is not None:
@@ -281,10 +283,9 @@ class Listing:
         condition: ColumnElement[bool] = here < tuple(last) if is_descending else here > tuple(last)
         return condition
 
-    def _offset(self, state: State) -> int:
-        """Never beyond the cap: from there on lists follow `after`."""
-        first = (state.page - 1) * state.size
-        return first if first < CAP else CAP + 1
+    @staticmethod
+    def _offset(state: State) -> int:
+        return (state.page - 1) * state.size
 
     def _conditions(self, state: State) -> list[ColumnElement[bool]]:
         by_key = {each.key: each for each in self.filters}

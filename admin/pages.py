@@ -1,5 +1,6 @@
 """One page of a list as its template takes it: rows, range, links, filters in force."""
 
+from functools import cached_property
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
@@ -106,6 +107,10 @@ class Page:
             for column in self.listing.columns
         ]
 
+    @property
+    def styles(self) -> list[str]:
+        return [column.style for column in self.listing.columns]
+
     # MARK: Pages
 
     @property
@@ -154,20 +159,25 @@ class Page:
 
     # MARK: Filters
 
-    @property
+    @cached_property
     def promoted(self) -> list[Control]:
         return [self._control(each) for each in self.listing.filters if each.promoted]
 
-    @property
+    @cached_property
     def further(self) -> list[Control]:
         return [self._control(each) for each in self.listing.filters if not each.promoted]
 
     @property
-    def is_searching_reference(self) -> bool:
-        """Whether words for a reference wait for a choice, so that More filters stands open."""
-        return any(self.state.typed.values())
+    def is_further_open(self) -> bool:
+        """More filters stands open while one of them holds, or waits for a choice among what it found."""
+        return any(control.value or control.typed for control in self.further)
 
     @property
+    def searched(self) -> str:
+        """What was looked for and not found, in words."""
+        return " and ".join(chip["label"] for chip in self.chips)
+
+    @cached_property
     def chips(self) -> list[dict[str, str]]:
         """What narrows the list, each a link without it."""
         by_key = {each.key: each for each in self.listing.filters}
@@ -213,6 +223,18 @@ class Page:
     # MARK: Views
 
     @property
+    def is_changed(self) -> bool:
+        """Whether the list is narrowed or sorted in a way that no view has yet."""
+        is_default = not self.state.is_narrowed and not self.state.sort
+        return not is_default and not any(tab["is_current"] for tab in self.tabs)
+
+    @property
+    def current_view(self) -> Any:
+        """The saved view that is looked at, where it is the reader's own to remove."""
+        here = self.state.query().removeprefix("?")
+        return next((view for view in self.saved if view.query == here and view.is_own), None)
+
+    @cached_property
     def tabs(self) -> list[dict[str, Any]]:
         """The list's own views and the saved ones, the current one marked."""
         mine = dict(parse_qsl(self.state.query(sort="", size=25).removeprefix("?")))
