@@ -51,7 +51,8 @@ def give_back(key: str, *, per: timedelta) -> None:
 
 def is_over(key: str, *, limit: int, per: timedelta) -> bool:
     """Whether the next one would be too many; counts nothing."""
-    return _counted(db.session(), _fit(key), per) >= limit
+    with db.engine.connect() as connection:  # what is true now, whatever the session has read before
+        return _counted(connection, _fit(key), per) >= limit
 
 
 def check(key: str, *, limit: int, per: timedelta) -> None:
@@ -126,11 +127,13 @@ def _counted(place: Connection | Session, key: str, per: timedelta) -> int:
 
 def _seconds_until_free(key: str, limit: int, per: timedelta) -> int:
     now = clock.now()
-    rows = db.session.execute(
+    windows = (
         select(RateCount.window_started_at, RateCount.count.label("counted"))
         .where(RateCount.key == key, RateCount.window_started_at > now - per)
         .order_by(RateCount.window_started_at)
-    ).all()
+    )
+    with db.engine.connect() as connection:
+        rows = connection.execute(windows).all()
     total = sum(row.counted for row in rows)
     for row in rows:
         total -= row.counted
