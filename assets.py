@@ -17,7 +17,8 @@ from xml.etree import ElementTree as ET
 from flask import Flask, Response, abort, current_app, request, url_for
 from markupsafe import Markup
 
-from services import brand
+from permissions import public
+from services import brand, company
 
 STATIC = Path(__file__).resolve().parent / "static"
 
@@ -25,7 +26,9 @@ STATIC = Path(__file__).resolve().parent / "static"
 BUNDLES: dict[str, tuple[str, ...]] = {
     "portal.css": tuple(f"css/{part}.css" for part in ("tokens", "base", "layout", "components", "portal")),
     "desk.css": tuple(f"css/{part}.css" for part in ("tokens", "base", "layout", "components", "admin")),
-    "app.js": tuple(f"js/{part}.js" for part in ("copy", "menus", "forms", "typeahead", "lists", "keys")),
+    "app.js": tuple(
+        f"js/{part}.js" for part in ("copy", "menus", "forms", "typeahead", "lists", "preview", "keys")
+    ),
     "mark.svg": ("mark.svg",),
 }
 TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
@@ -61,7 +64,12 @@ def register(app: Flask) -> None:
     def asset_url(name: str) -> str:
         return url_for("asset", name=bundles[name].name)
 
+    @public
+    def logo(number: str) -> Response:
+        return Response(company.logo_png(number), mimetype="image/png", headers={"Cache-Control": FOREVER})
+
     app.add_url_rule("/assets/<name>", "asset", serve, methods=["GET"])
+    app.add_url_rule("/brand/<number>.png", "logo", logo, methods=["GET"])
     app.extensions.setdefault("brand_colour", lambda: brand.DEFAULT)
     app.jinja_env.globals.update(
         asset_url=asset_url,

@@ -48,8 +48,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-#: Pages that take files raise the limit by themselves (Flask's request.max_content_length).
 MAX_REQUEST = 1 << 20  # bytes
+#: Pages that take files may be sent more: room to say in the form what is too large, instead of a bare 413.
+UPLOADS = {"settings_brand.upload_logo": 8 << 20}  # bytes
 
 
 def register(app: Flask) -> None:
@@ -89,6 +90,7 @@ def _begin() -> None:
     g.request_id = secrets.token_hex(8)
     g.began = time.perf_counter()
     request.host  # noqa: B018 – a foreign Host ends here with 400
+    request.max_content_length = UPLOADS.get(request.endpoint or "", MAX_REQUEST)
     browser, system = families(request.user_agent.string)
     audit.origin.set(
         audit.Origin(

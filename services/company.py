@@ -1,5 +1,6 @@
 """Us, the tenant: the one row of names, brand and support address, and how it is changed."""
 
+import re
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -105,7 +106,7 @@ def reset(*, actor: Staff | System) -> Company:
 
 def logo_png(number: str) -> bytes:
     """The logo with that number, also one of before: mails still name it. Raises NotFound."""
-    found = storage.get(f"{LOGOS}/{number}")
+    found = storage.get(f"{LOGOS}/{number}") if re.fullmatch(r"[0-9a-f]{32}", number) else None
     if found is None:
         raise NotFound
     return found

@@ -16,7 +16,7 @@ from permissions import Permission, System
 from services import audit, auth_log, company, keys, limits, mail, passwords, staff_sign_in
 from services.access import require
 from services.emails import canonical_email, shown_email
-from services.errors import Gone, IllegalMove, NotAllowed, NotFound, Refusal
+from services.errors import Gone, IllegalMove, NotAllowed, NotFound, Refusal, Stale
 from services.transaction import transaction
 
 LINK_LIFETIME = timedelta(hours=1)
@@ -87,19 +87,30 @@ def create(
     db.session.flush()
     audit.record(actor=actor, verb="staff.created", subject=row, role=role)
     if password is None:
-        mail.queue("staff.password_link", to=row, is_first=True)
+        mail.queue("staff.password_link", to=row)
     return row
 
 
 def change(
-    *, actor: Staff | System, staff: Staff, full_name: str, role: StaffRole, reason: str = ""
+    *,
+    actor: Staff | System,
+    staff: Staff,
+    full_name: str,
+    role: StaffRole,
+    version: int | None = None,
+    reason: str = "",
 ) -> Staff:
     """Change name and role; a new role holds from the next click on.
 
-    Raises NotAllowed for one's own role, IllegalMove for the last administrator's.
+    Raises NotAllowed for one's own role, IllegalMove for the last administrator's, and Stale when
+    somebody saved after that version.
     """
     require(actor, Permission.MANAGE_STAFF)
     row = _locked(staff)
+    if version is not None and row.version != version:
+        raise Stale(
+            f"Somebody else saved in the meantime: {row.name}, {row.role.value}. Nothing was changed."
+        )
     if row.role is not role:
         if isinstance(actor, Staff) and actor.id == row.id:
             raise NotAllowed("Another administrator has to change your role.")
@@ -134,7 +145,7 @@ def reactivate(*, actor: Staff | System, staff: Staff, reason: str = "") -> Staf
         raise IllegalMove(f"The account of {row.name} is open.")
     row.is_active, row.password_hash = True, None
     audit.record(actor=actor, verb="staff.changed", subject=row, reason=reason)
-    mail.queue("staff.password_link", to=row, is_first=False)
+    mail.queue("staff.password_link", to=row)
     return row
 
 
@@ -144,7 +155,7 @@ def send_link(*, actor: Staff | System, staff: Staff) -> None:
     if not staff.is_active:
         raise IllegalMove(f"The account of {staff.name} is closed. Open it first.")
     audit.record(actor=actor, verb="staff.reset_requested", subject=staff)
-    mail.queue("staff.password_link", to=staff, is_first=staff.password_hash is None)
+    mail.queue("staff.password_link", to=staff)
 
 
 # MARK: Passwords
@@ -164,7 +175,7 @@ def ask_for_link(*, email: str) -> None:
         is_within = limits.take(key, limit=ASKED, per=ASKED_TIME) or known is None
         if known and is_within:
             audit.record(actor=System(), verb="staff.reset_requested", subject=known)
-            mail.queue("staff.password_link", to=known, is_first=known.password_hash is None)
+            mail.queue("staff.password_link", to=known)
         cause = "" if known and is_within else "too_many" if known else "unknown"
         auth_log.note("password_link_requested", "ignored" if cause else "ok", cause=cause, staff=row)
     # A mail more or less must not show in how long this took.
