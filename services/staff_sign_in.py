@@ -132,7 +132,7 @@ def record(
     if staff.has_second_factor:
         auth_log.note("password_accepted", "ok", staff=staff)
         return Outcome(pending=Pending(staff.id, staff.epoch))
-    return Outcome(_start(staff, browser, system, second_factor_at=None, replaces=replaces))
+    return Outcome(start(staff, browser, system, second_factor_at=None, replaces=replaces))
 
 
 # MARK: Second factor
@@ -164,7 +164,7 @@ def prove(
     accept = second_factor.accept_recovery_code if is_recovery else second_factor.accept_code
     if not staff.has_second_factor or not accept(staff, code):
         return _refused("recovery_code" if is_recovery else "second_factor", checked, staff, WRONG_CODE)
-    return Outcome(_start(staff, browser, system, second_factor_at=clock.now(), replaces=replaces))
+    return Outcome(start(staff, browser, system, second_factor_at=clock.now(), replaces=replaces))
 
 
 def forgive_tries(pending: Pending) -> None:
@@ -186,7 +186,7 @@ def enrol(
     if staff is None:
         raise NotFound
     close(staff, "second_factor")
-    return codes, _start(staff, browser, system, second_factor_at=clock.now())
+    return codes, start(staff, browser, system, second_factor_at=clock.now())
 
 
 def confirm(session: StaffSession, checked: Checked, *, code: str, browser: str, system: str) -> Outcome:
@@ -199,10 +199,44 @@ def confirm(session: StaffSession, checked: Checked, *, code: str, browser: str,
         if not second_factor.accept_code(staff, code):
             return _refused("confirmation", checked, staff, WRONG_CODE, field="code")
         proved_at = clock.now()
-    return Outcome(_start(staff, browser, system, second_factor_at=proved_at, replaces=session.id))
+    return Outcome(start(staff, browser, system, second_factor_at=proved_at, replaces=session.id))
 
 
 # MARK: Sessions
+
+
+def start(
+    staff: Staff, browser: str, system: str, *, second_factor_at: datetime | None, replaces: int | None = None
+) -> str:
+    """A new session of a locked row; its token is told to the browser and kept nowhere.
+
+    `replaces` is the session that this browser had, which ends.
+    """
+    token, now = keys.mint(), clock.now()
+    if replaces is not None:
+        _revoke(Session.id == replaces, "newer")
+    row = Session(
+        token_digest=keys.digest(token),
+        staff_id=staff.id,
+        epoch=staff.epoch,
+        browser=browser,
+        system=system,
+        address=audit.origin.get().address,
+        created_at=now,
+        authenticated_at=now,
+        second_factor_at=second_factor_at,
+        last_seen_at=now,
+        expires_at=now + LONGEST_SESSION,
+    )
+    db.session.add(row)
+    db.session.flush()
+    seen = update(Staff).where(Staff.id == staff.id).values(last_seen_at=now)
+    db.session.execute(seen.execution_options(logged=True, synchronize_session=False))
+    auth_log.note("signed_in", "ok", staff=staff, session_id=row.id)
+    audit.record(
+        actor=staff, verb="session.started", subject=staff, second_factor=second_factor_at is not None
+    )
+    return token
 
 
 def session_of(token: str, browser: str, system: str) -> StaffSession | None:
@@ -294,37 +328,6 @@ def close(staff: Staff, reason: str, *, keep: int | None = None) -> None:
 
 
 # MARK: How it is done
-
-
-def _start(
-    staff: Staff, browser: str, system: str, *, second_factor_at: datetime | None, replaces: int | None = None
-) -> str:
-    """A new session; its token is told to the browser and kept nowhere."""
-    token, now = keys.mint(), clock.now()
-    if replaces is not None:
-        _revoke(Session.id == replaces, "newer")
-    row = Session(
-        token_digest=keys.digest(token),
-        staff_id=staff.id,
-        epoch=staff.epoch,
-        browser=browser,
-        system=system,
-        address=audit.origin.get().address,
-        created_at=now,
-        authenticated_at=now,
-        second_factor_at=second_factor_at,
-        last_seen_at=now,
-        expires_at=now + LONGEST_SESSION,
-    )
-    db.session.add(row)
-    db.session.flush()
-    seen = update(Staff).where(Staff.id == staff.id).values(last_seen_at=now)
-    db.session.execute(seen.execution_options(logged=True, synchronize_session=False))
-    auth_log.note("signed_in", "ok", staff=staff, session_id=row.id)
-    audit.record(
-        actor=staff, verb="session.started", subject=staff, second_factor=second_factor_at is not None
-    )
-    return token
 
 
 def _refused(kind: str, checked: Checked, staff: Staff | None, sentence: str, *, field: str = "") -> Outcome:

@@ -33,7 +33,7 @@ from models import (
     db,
 )
 from permissions import Actor, Contact, System
-from services import audit, keys, people, sessions, sign_in
+from services import audit, keys, people, sessions, sign_in, staff_sign_in
 from services.names import fold
 from services.transaction import transaction
 
@@ -150,6 +150,13 @@ def session(who: Contact, browser: str = BROWSER, system: str = SYSTEM) -> str:
     """The token of a browser that is signed in, for the cookie `pp`."""
     with transaction():
         return sessions.start(contact=who, browser=browser, system=system)[1]
+
+
+def desk(who: Staff, browser: str = BROWSER, system: str = SYSTEM, *, second_factor: bool = False) -> str:
+    """The token of a browser that is signed in to the desk, for the cookie `staff`."""
+    with transaction():
+        proved_at = clock.now() if second_factor else None
+        return staff_sign_in.start(who, browser, system, second_factor_at=proved_at)
 
 
 def request(email: str, cookie: str = COOKIE, invitation: Invitation | None = None) -> SignInRequest:
