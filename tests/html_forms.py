@@ -55,6 +55,7 @@ class Form:
         for name, value in fields.items():
             assert name in known, f"The form has no field {name!r}; it has {sorted(filter(None, known))}."
             self._typed[name] = value
+            self._values_of(name)  # says so if nobody could enter that
 
     def values(self) -> list[tuple[str, Any]]:
         """What is sent: name and value of every field in order, and of the button that is pressed."""
