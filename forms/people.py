@@ -33,24 +33,23 @@ ROLE_LABELS: dict[PartnerRole, LazyString] = {
     PartnerRole.VIEWER: _l("Viewer"),
 }
 
-#: How a permission reads after "can"; where how far it reaches matters, by scope.
-_WORDS: dict[Permission, LazyString | dict[Scope, LazyString]] = {
+#: What the role lets somebody see, and by scope where it matters how far; then what they may do.
+_SEES: dict[Permission, LazyString | dict[Scope, LazyString]] = {
     P.VIEW_DEALS: {
-        Scope.ENTITY: _l("see every deal"),
-        Scope.OWN: _l("see their own deals"),
-        Scope.STATUS_ONLY: _l("see where deals stand"),
+        Scope.ENTITY: _l("every deal"),
+        Scope.OWN: _l("their own deals"),
+        Scope.STATUS_ONLY: _l("where deals stand"),
     },
-    P.VIEW_AMOUNTS: _l("see amounts"),
+    P.VIEW_AMOUNTS: _l("amounts"),
+    P.VIEW_DOCUMENTS: _l("documents"),
+    P.VIEW_QUESTIONS: {Scope.ENTITY: _l("every question"), Scope.OWN: _l("their own questions")},
+    P.VIEW_ANALYTICS: _l("analytics"),
+    P.VIEW_TEAM: _l("the team"),
+}
+_DOES: dict[Permission, LazyString] = {
     P.SUBMIT_DEALS: _l("submit deals"),
-    P.VIEW_DOCUMENTS: _l("open documents"),
-    P.VIEW_QUESTIONS: {
-        Scope.ENTITY: _l("see every question"),
-        Scope.OWN: _l("see their own questions"),
-    },
     P.ASK_QUESTIONS: _l("ask questions"),
     P.TAKE_TRAINING: _l("take training"),
-    P.VIEW_ANALYTICS: _l("see analytics"),
-    P.VIEW_TEAM: _l("see the team"),
     P.MANAGE_TEAM: _l("manage the team"),
     P.EDIT_ENTITY: _l("edit the public profile"),
     P.OPEN_TICKETS: _l("ask support"),
@@ -64,8 +63,30 @@ _MISSED = {
 
 
 def can(role: PartnerRole) -> str:
-    """Everything that the role may do, as one sentence made from the table that decides it."""
-    return _("Can %(what)s.", what=listed(_granted_words(role)))
+    """Everything that the role may see and do, in two sentences made from the table that decides it."""
+    granted = PARTNER_GRANTS[role]
+    seen = [_seen(permission, scope) for permission, scope in granted.items() if permission in _SEES]
+    done = [str(_DOES[permission]) for permission in granted if permission in _DOES]
+    return " ".join(
+        sentence
+        for sentence in (
+            _("Sees %(what)s.", what=listed(seen)) if seen else "",
+            _("Can %(what)s.", what=listed(done)) if done else "",
+        )
+        if sentence
+    )
+
+
+def _seen(permission: Permission, scope: Scope) -> str:
+    said = _SEES[permission]
+    return str(said.get(scope, said[Scope.ENTITY]) if isinstance(said, dict) else said)
+
+
+def wording(permission: Permission) -> str:
+    """The permission as it reads after "can": "see the team", "manage the team"."""
+    if permission in _SEES:
+        return _("see %(what)s", what=_seen(permission, Scope.ENTITY))
+    return str(_DOES[permission]) if permission in _DOES else _("open this page")
 
 
 def cannot(role: PartnerRole) -> str:
@@ -79,25 +100,13 @@ def chips(overrides: Mapping[str, Any]) -> list[dict[str, str]]:
     if overrides.get("all") is True:
         return [{"label": _("can do everything"), "tone": "info"}]
     found = []
-    for permission, said in _WORDS.items():
+    for permission in (*_SEES, *_DOES):
         granted = overrides.get(permission.value)
-        if not isinstance(granted, bool):
-            continue
-        words = said[Scope.ENTITY] if isinstance(said, dict) else said
-        label = _("can %(what)s", what=words) if granted else _("cannot %(what)s", what=words)
-        found.append({"label": label, "tone": "info" if granted else "warn"})
+        if isinstance(granted, bool):
+            what = wording(permission)
+            label = _("can %(what)s", what=what) if granted else _("cannot %(what)s", what=what)
+            found.append({"label": label, "tone": "info" if granted else "warn"})
     return found
-
-
-def _granted_words(role: PartnerRole) -> list[str]:
-    words = []
-    for permission, scope in PARTNER_GRANTS[role].items():
-        said = _WORDS.get(permission)
-        if isinstance(said, dict):
-            said = said.get(scope)
-        if said is not None:
-            words.append(str(said))
-    return words
 
 
 # MARK: Oneself

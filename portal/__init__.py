@@ -2,14 +2,11 @@
 
 from flask import Flask
 
-from portal import home, invitations, people, profile, sessions, sign_in
-from portal.door import check, portal
-
-#: The rooms behind the door; importing them is what puts their pages on the blueprint.
-ROOMS = (sign_in, invitations, home, profile, people, sessions)
-
 
 def register(app: Flask) -> None:
     """Open the door; refuses to start with a page that nobody declared a permission for."""
-    app.register_blueprint(portal)
-    check(app)
+    # Importing a room is what puts its pages on the blueprint.
+    from portal import door, home, invitations, people, profile, sessions, sign_in  # noqa: F401
+
+    app.register_blueprint(door.portal)
+    door.check(app)

@@ -17,7 +17,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from forms.people import ROLE_LABELS
+from forms.people import ROLE_LABELS, wording
 from language import _, _l
 from models import EntityStatus
 from permissions import PUBLIC, SIGNED_IN, Contact, Decision, Permission, allowed, decide, mark_of
@@ -101,9 +101,12 @@ def refuse(decision: Decision) -> ResponseReturnValue:
         for one in people.principals_of(who.entity)
         if one.person.id != who.person.id
     ]
+    title = _("You can't %(what)s", what=wording(decision.permission))
     role = ROLE_LABELS[who.affiliation.role]
     return (
-        render_template("portal/refused.html", sentence=decision.refusal, role_label=role, helpers=helpers),
+        render_template(
+            "portal/refused.html", title=title, sentence=decision.refusal, role_label=role, helpers=helpers
+        ),
         403,
     )
 

@@ -49,7 +49,8 @@ def _member(row: people.Row) -> dict[str, Any]:
     who, affiliation, person = contact(), row.affiliation, row.person
     return {
         "name": person.name,
-        "under": ", ".join(filter(None, (person.title, person.email if person.full_name else ""))),
+        "title": person.title,
+        "email": person.email if person.full_name else "",
         "is_self": person.id == who.person.id,
         "role_label": ROLE_LABELS[affiliation.role],
         "chips": chips(affiliation.permissions),

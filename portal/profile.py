@@ -69,7 +69,7 @@ def _show_profile(form: ProfileForm, who: Contact, *, is_setup: bool) -> Respons
         sections=_sections(who),
         email=who.person.email,
         themes=[
-            {"value": "", "label": _("As the system"), "is_current": chosen not in THEMES},
+            {"value": "", "label": _("System"), "is_current": chosen not in THEMES},
             {"value": "light", "label": _("Light"), "is_current": chosen == "light"},
             {"value": "dark", "label": _("Dark"), "is_current": chosen == "dark"},
         ],

@@ -34,7 +34,11 @@ _CHANGE_VERBS = tuple(
 _VERBS_OF = {NOTES: _NOTE_VERBS, CHANGES: _CHANGE_VERBS, SIGN_INS: _SIGN_IN_VERBS, EMAILS: _MAIL_VERBS}
 
 #: What partners read about themselves, and the part of it that takes `view_team`.
-_TEAM_VERBS = tuple(verb for verb in audit.VERBS if verb.partition(".")[0] in {"invitation", "contact"})
+_TEAM_VERBS = tuple(
+    verb
+    for verb in audit.VERBS
+    if verb.partition(".")[0] in {"invitation", "contact"} and verb != "contact.added"  # accepting says it
+)
 _OWN_VERBS = (
     "entity.created",
     "entity.activated",
