@@ -6,6 +6,7 @@ from flask import Flask, flash, g, request, url_for
 from flask_admin import Admin, BaseView
 from flask_login import current_user
 
+import language
 from models import Staff
 from permissions import PUBLIC, SIGNED_IN, Permission, allowed, decide, mark_of
 from services.errors import NotAllowed, NotFound
@@ -130,6 +131,9 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
 
 def register(app: Flask) -> None:
     """Give the desk's layout its navigation and the person who is signed in."""
+    app.jinja_env.globals.update(
+        day=language.day, moment=language.moment, relative=language.relative, utc=language.utc
+    )
 
     @app.context_processor
     def frame() -> dict[str, Any]:

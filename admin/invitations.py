@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 import clock
+import config
 from admin.base import staff
 from admin.contacts import role_descriptions
 from admin.partner_page import find, frame
@@ -88,7 +89,8 @@ class Invitations:
             fate=one.fate,
             state=one.invitation.state(clock.now()).value,
             moves=people.moves_of(actor=staff(), invitation=one.invitation),
-            url=people.invitation_url(one.invitation) if _may_share(one) else "",
+            url=people.invitation_url(one.invitation) if _may_share() else "",
+            code_url=f"{config.current().base_url}{url_for('portal.invitation_code')}",
             steps=_steps(one),
             successor=partner_overview.successor_of(one.invitation),
             form=form,
@@ -165,7 +167,7 @@ def _address(entity_id: int, invitation_id: int) -> str:
     return url_for("partners.invitation", entity_id=entity_id, invitation_id=invitation_id)
 
 
-def _may_share(one: Invited) -> bool:
+def _may_share() -> bool:
     """The URL is for those who may invite or resend; others read that it exists."""
     return allowed(staff(), P.CREATE_INVITATIONS) or allowed(staff(), P.RENEW_INVITATIONS)
 

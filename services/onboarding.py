@@ -19,7 +19,7 @@ def onboard(
 ) -> tuple[Entity, Invitation | None]:
     """Create the partner and, with an address, invite its first administrator: both or neither.
 
-    Raises what `partners.create` and `people.invite` raise; the address's refusals name the field admin_email.
+    Raises what `partners.create` and `people.invite` raise, the latter's for the field admin_email.
     """
     entity = partners.create(actor=actor, **partner)
     if not admin_email:

@@ -149,6 +149,7 @@ _COLUMNS = (
     AuditEvent.subject_table,
     AuditEvent.subject_id,
     AuditEvent.subject_label,
+    AuditEvent.entity_id,
     AuditEvent.changes,
     AuditEvent.facts,
     AuditEvent.reason,
@@ -190,15 +191,25 @@ def timeline_of(
 
 
 def recent(*, limit: int = 10, link: Link | None = None) -> Timeline:
-    """What happened last to any partner, for the home page of the desk; sign-ins are left out."""
+    """What happened last to any partner, and where: for the home page of the desk; no sign-ins."""
     statement = (
         select(*_COLUMNS)
         .where(AuditEvent.verb.in_((*_CHANGE_VERBS, *_NOTE_VERBS)))
         .order_by(AuditEvent.id.desc())
         .limit(limit)
     )
-    events = [_happening(row, for_partner=False, link=link) for row in db.session.execute(statement)]
-    return Timeline([replace(event, changes=()) for event in events])
+    rows = list(db.session.execute(statement))
+    named = select(Entity.id, Entity.name).where(Entity.id.in_({row.entity_id for row in rows}))
+    names = dict(db.session.execute(named).tuples().all())
+    events = []
+    for row in rows:
+        event = _happening(row, for_partner=False, link=link)
+        where: tuple[Part, ...] = ()
+        if row.entity_id in names and row.subject_table != Entity.__tablename__:
+            url = link(Entity.__tablename__, row.entity_id) if link else ""
+            where = (Part(" – "), Part(names[row.entity_id], url=url))
+        events.append(replace(event, sentence=event.sentence + where, changes=()))
+    return Timeline(events)
 
 
 # MARK: What is asked for
