@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Flask, Request, current_app, g, request
+from flask import Flask, Request, current_app, g, has_request_context, request
 from flask_babel import Babel
 from flask_login import LoginManager
 from flask_migrate import Migrate
@@ -104,6 +104,8 @@ def _locale() -> str:
     chosen = getattr(getattr(g.get("actor"), "person", None), "locale", None)
     if chosen in LOCALES:
         return str(chosen)
+    if not has_request_context():  # the worker, a command
+        return company.current().locale
     return request.accept_languages.best_match(LOCALES) or _company().locale
 
 

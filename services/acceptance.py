@@ -104,7 +104,8 @@ def _place_for(person: Person, entity: Entity, role: PartnerRole) -> tuple[Affil
     places = select(Affiliation).where(
         Affiliation.partner_user_id == person.id, Affiliation.ended_at.is_(None)
     )
-    current = db.session.scalars(places.with_for_update(key_share=True)).all()
+    held = places.with_for_update(key_share=True).execution_options(populate_existing=True)
+    current = db.session.scalars(held).all()
     here = next((one for one in current if one.entity_id == entity.id), None)
     if here is not None:
         if here.is_live(clock.now()):

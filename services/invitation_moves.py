@@ -18,6 +18,7 @@ from models import (
 from permissions import Actor, Contact, Permission, allowed
 from services import partners
 from services.errors import Gone, IllegalMove
+from services.transaction import locked
 
 
 class Move(NamedTuple):
@@ -88,7 +89,7 @@ def _decide(actor: Actor, entity_id: int, permission: Permission) -> bool:
 def lock(invitation: Invitation) -> tuple[Entity, Invitation]:
     """The invitation and its entity as they are now, held until the transaction ends."""
     entity = partners.lock_entity(invitation.entity_id)
-    return entity, db.session.get_one(Invitation, invitation.id, with_for_update=True, populate_existing=True)
+    return entity, locked(Invitation, invitation.id)
 
 
 def move(invitation: Invitation, name: str) -> None:

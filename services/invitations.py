@@ -147,6 +147,7 @@ def invite(
             Invitation.status == S.PENDING,
         )
         .with_for_update()
+        .execution_options(populate_existing=True)
     )
     if open_one is not None:
         end(open_one, "renew")
@@ -196,7 +197,8 @@ def expire_due() -> int:
             return count
         with transaction():
             rows = select(Invitation).where(Invitation.id.in_(numbers), Invitation.status == S.PENDING)
-            for invitation in db.session.scalars(rows.order_by(Invitation.id).with_for_update()).all():
+            held = rows.order_by(Invitation.id).with_for_update().execution_options(populate_existing=True)
+            for invitation in db.session.scalars(held).all():
                 end(invitation, "expire")
                 audit.record(actor=System(), verb="invitation.expired", subject=invitation)
                 count += 1

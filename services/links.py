@@ -11,6 +11,7 @@ from language import LazyString, _l
 from models import Affiliation, Entity, Invitation, LinkPurpose, Mail, Person, SignInLink, SignInRequest, db
 from services import auth_log, invitation_moves, keys
 from services.errors import Gone
+from services.transaction import locked
 
 LIFETIME = timedelta(minutes=30)
 CODE_LIFETIME = timedelta(minutes=10)
@@ -126,10 +127,8 @@ def _lock_addressee(mail: Mail) -> tuple[Invitation | None, Person | None]:
     """Invitation and person, locked in this order, as long as the mail may still go out."""
     invitation = None
     if mail.invitation_id is not None:
-        invitation = db.session.get(
-            Invitation, mail.invitation_id, with_for_update={"key_share": True}, populate_existing=True
-        )
-        if invitation is None or invitation.email_canonical != mail.email_canonical:
+        invitation = locked(Invitation, mail.invitation_id)
+        if invitation.email_canonical != mail.email_canonical:
             raise Gone(TITLES["revoked"], cause="revoked")
         invitation_moves.check_open(invitation)
     theirs = select(Person).where(Person.email_canonical == mail.email_canonical)

@@ -24,6 +24,7 @@ from services import audit
 from services.access import require
 from services.errors import NotFound, Refusal, Stale
 from services.names import fold, read_domain, read_website, similar_organizations
+from services.transaction import locked
 
 __all__ = ["fold", "similar_organizations"]  # beside what is defined below: one drawer for partners
 
@@ -238,17 +239,11 @@ def _write_profile(entity: Entity, *, description: str, website: str, address: s
 
 
 def lock_entity(entity_id: int) -> Entity:
-    entity = db.session.get(Entity, entity_id, with_for_update=True, populate_existing=True)
-    if entity is None:
-        raise NotFound
-    return entity
+    return locked(Entity, entity_id)
 
 
 def lock_organization(organization_id: int) -> Organization:
-    organization = db.session.get(Organization, organization_id, with_for_update=True, populate_existing=True)
-    if organization is None:
-        raise NotFound
-    return organization
+    return locked(Organization, organization_id)
 
 
 def _refuse_stale(now: int, then: int) -> None:

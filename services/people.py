@@ -35,6 +35,7 @@ from services.team import (
     principals_of,
     team_of,
 )
+from services.transaction import locked
 
 LONGEST_NAME = 200  # characters, also of a title
 #: Where a number without its country's prefix is taken to be.
@@ -49,9 +50,7 @@ def complete_profile(
     Raises NotAllowed for a deactivated person, Refusal (full_name, title, phone, time_zone).
     """
     entity = partners.lock_entity(actor.entity.id)
-    person = db.session.get_one(
-        Person, actor.person.id, with_for_update={"key_share": True}, populate_existing=True
-    )
+    person = locked(Person, actor.person.id)
     if not person.is_active:
         raise NotAllowed(_l("Your access has ended."))
     person.full_name = _line(full_name, "full_name")

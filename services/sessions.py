@@ -18,7 +18,7 @@ from permissions import Actor, Contact, Permission, System, decide
 from services import audit, auth_log, keys
 from services.access import require
 from services.errors import Gone, NotFound
-from services.transaction import aside, transaction
+from services.transaction import aside, locked, transaction
 
 LIFETIME = timedelta(days=30)  #: from signing in, not from the last visit
 MOST = 10  #: live sessions of a person; the oldest ends when there is one more
@@ -250,9 +250,7 @@ def end_all(*, actor: Actor, person: Person, but: int | None = None, reason: str
     One's own, as a principal those of one's team, as staff anybody's. Raises NotAllowed, NotFound.
     """
     _require_ending(actor, person)
-    person = db.session.get_one(
-        Person, person.id, with_for_update={"key_share": True}, populate_existing=True
-    )
+    person = locked(Person, person.id)
     person.epoch += 1
     now = clock.now()
     db.session.execute(

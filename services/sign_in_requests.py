@@ -11,7 +11,7 @@ from models import Entity, Invitation, Person, SignInRequest, db
 from services import audit, auth_log, invitation_moves, jobs, keys, limits, mail, sessions
 from services.emails import canonical_email
 from services.errors import Refusal
-from services.transaction import transaction
+from services.transaction import locked, transaction
 
 #: How many sign-in mails an address gets; more are not sent, and nobody is told.
 MAILS_PER_ADDRESS = ((5, timedelta(minutes=15)), (20, timedelta(days=1)))
@@ -57,8 +57,8 @@ def handle_request(request_id: int) -> None:
     before = audit.origin.get()
     try:
         with transaction():
-            request = db.session.get(SignInRequest, request_id, with_for_update=True, populate_existing=True)
-            if request is None or request.handled_at is not None:
+            request = locked(SignInRequest, request_id)
+            if request.handled_at is not None:
                 return
             request.handled_at = clock.now()
             audit.origin.set(audit.Origin(request.request_id, request.address, request.agent))

@@ -26,6 +26,7 @@ from permissions import (
 from services import audit, mail, partners
 from services.access import require
 from services.errors import IllegalMove, NotAllowed, NotFound, Refusal
+from services.transaction import locked
 
 #: How far scopes reach, the least first.
 _REACH = (None, Scope.STATUS_ONLY, Scope.OWN, Scope.ENTITY, Scope.ALL)
@@ -274,12 +275,10 @@ def _lock_to_change(
         # What the actor may is asked again behind the lock: of two who act on each other, one is too late.
         db.session.refresh(actor.affiliation, ["role", "permissions", "ended_at", "valid_until"])
         require(actor, Permission.MANAGE_TEAM)
-    locked = db.session.get_one(
-        Affiliation, affiliation.id, with_for_update={"key_share": True}, populate_existing=True
-    )
-    if not locked.is_live(clock.now()):
+    affiliation = locked(Affiliation, affiliation.id)
+    if not affiliation.is_live(clock.now()):
         raise IllegalMove(_l("This person's access has ended already."))
-    return locked
+    return affiliation
 
 
 def _require_proof(reason: str, ticket: str, identity_verified: bool) -> None:

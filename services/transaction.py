@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, inspect, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from language import _l
-from models import db
+from models import Base, db
 from services import audit
-from services.errors import Refusal, Stale
+from services.errors import NotFound, Refusal, Stale
 
+Row = TypeVar("Row", bound=Base)
 #: Called with the session after each commit; the jobs room puts its wake-up here.
 after_commit: list[Callable[[], None]] = []
 
@@ -60,6 +62,19 @@ def _commit(session: Session) -> None:
     session.flush()
     audit.seal(session)
     session.commit()
+
+
+def locked(model: type[Row], number: int) -> Row:
+    """The row as it is now, held until the transaction ends. Raises NotFound where there is none.
+
+    Session.get would do the same and refuse a row that changed since it was read: right for a form that
+    somebody filled, wrong for a second click that has only come too late.
+    """
+    query = select(model).where(inspect(model).primary_key[0] == number).with_for_update(key_share=True)
+    row = db.session.scalar(query.execution_options(populate_existing=True))
+    if row is None:
+        raise NotFound
+    return row
 
 
 @contextmanager
