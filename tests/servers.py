@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import logging
 import os
 import pwd
 import shlex
@@ -172,6 +173,7 @@ class MailServer:
     """
 
     def __init__(self) -> None:
+        logging.getLogger("mail.log").setLevel(logging.WARNING)  # it tells of every step
         self.received: list[EmailMessage] = []
         self.refusal: str | None = None
         self.attempts = 0
