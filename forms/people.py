@@ -14,7 +14,7 @@ from wtforms import (
     TextAreaField,
     URLField,
 )
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import DataRequired, Length, Optional
 
 from forms.base import Form, OnceForm
 from language import TIME_ZONES, LazyString, _, _l, listed
@@ -145,7 +145,7 @@ class ProfileForm(Form):
     full_name = StringField(
         _l("Full name"),
         validators=[
-            InputRequired(_l("Enter your full name")),
+            DataRequired(_l("Enter your full name")),
             Length(max=200, message=_l("Full name must be 200 characters or fewer")),
         ],
         render_kw={"autocomplete": "name"},
@@ -172,7 +172,7 @@ class EntityProfileForm(Form):
     description = TextAreaField(
         _l("Description"),
         validators=[
-            InputRequired(_l("Enter a description")),
+            DataRequired(_l("Enter a description")),
             Length(max=4000, message=_l("Description must be 4,000 characters or fewer")),
         ],
         render_kw={"rows": 5},
@@ -199,7 +199,7 @@ class EntityProfileForm(Form):
 class RoleForm(Form):
     """Another role for somebody of the team."""
 
-    role = RadioField(_l("Role"), validators=[InputRequired(_l("Select a role"))])
+    role = RadioField(_l("Role"), validators=[DataRequired(_l("Select a role"))])
 
     def offer(self, roles: Iterable[PartnerRole]) -> None:
         """Let only these roles be chosen."""
@@ -217,9 +217,9 @@ class InviteForm(OnceForm, RoleForm):
     email = EmailField(
         _l("Work email address"),
         validators=[
-            InputRequired(_l("Enter the person's work email address")),
+            DataRequired(_l("Enter the person's work email address")),
             Length(max=254, message=_l("Work email address must be 254 characters or fewer")),
         ],
         render_kw={"autocomplete": "off", "inputmode": "email", "spellcheck": "false"},
     )
-    role = RadioField(_l("Role"), validators=[InputRequired(_l("Select a role"))])
+    role = RadioField(_l("Role"), validators=[DataRequired(_l("Select a role"))])

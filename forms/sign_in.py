@@ -1,7 +1,7 @@
 """What people type to come in: an address, the code from the mail, an invitation's code."""
 
 from wtforms import EmailField, HiddenField, StringField
-from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.validators import DataRequired, Length, Regexp
 
 from forms.base import Form
 from language import _l
@@ -21,7 +21,7 @@ class AddressForm(Form):
     email = EmailField(
         _l("Work email address"),
         validators=[
-            InputRequired(_l("Enter your work email address")),
+            DataRequired(_l("Enter your work email address")),
             Length(max=LONGEST_INPUT, message=_l("Work email address must be 254 characters or fewer")),
         ],
         render_kw={"autocomplete": "email", "inputmode": "email", "spellcheck": "false"},
@@ -41,7 +41,7 @@ class CodeForm(Form):
         _l("8-digit code"),
         filters=[_without_gaps],
         validators=[
-            InputRequired(_l("Enter the code from the email")),
+            DataRequired(_l("Enter the code from the email")),
             Regexp(r"^[0-9]{8}$", message=_l("The code has 8 digits, like 1234 5678")),
         ],
         render_kw={
@@ -59,7 +59,7 @@ class InvitationCodeForm(AddressForm):
     code = StringField(
         _l("Invitation code"),
         validators=[
-            InputRequired(_l("Enter the invitation code")),
+            DataRequired(_l("Enter the invitation code")),
             Length(max=40, message=_l("The code has 5 characters after INV-")),
         ],
         render_kw={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"},

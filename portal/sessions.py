@@ -4,8 +4,9 @@ from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from language import _, moment, relative, utc
-from permissions import signed_in
-from portal.door import NUMBER, contact, portal
+from permissions import public, signed_in
+from portal import endings
+from portal.door import NUMBER, contact, portal, unreferred
 from services import sessions
 from services.transaction import transaction
 from web import drop_cookie, safe_next, see_other
@@ -55,6 +56,29 @@ def end_other_sessions() -> ResponseReturnValue:
         sessions.end_all(actor=who, person=who.person, but=who.session_id)
     flash(_("Every other browser is signed out"), "success")
     return see_other(url_for("portal.list_sessions"))
+
+
+@portal.route("/sessions/not-me/<secret>", methods=["GET", "POST"])
+@public
+def disown_session(secret: str) -> ResponseReturnValue:
+    """From the mail about a new browser, without signing in: opening it changes nothing, the button does."""
+    session = sessions.by_notice(secret)
+    if session is None:
+        return endings.gone(endings.not_valid())
+    if request.method == "POST":
+        with transaction():
+            sessions.disown(secret=secret)
+        flash(_("You are signed out everywhere. If somebody reads your mail, tell us as well."), "success")
+        response = see_other(url_for("portal.sign_in"))
+        drop_cookie(response, "pp")
+        return response
+    page = render_template(
+        "portal/sessions/disown.html",
+        browser=_("%(browser)s on %(system)s", browser=session.browser, system=session.system),
+        at={"text": moment(session.created_at), "iso": utc(session.created_at)},
+        action=url_for("portal.disown_session", secret=secret),
+    )
+    return unreferred(page)
 
 
 @portal.post("/logout")
