@@ -165,6 +165,7 @@ class School(Audited, Versioned, Model):
     """An institution that an entity may be linked to."""
 
     __tablename__ = "schools"
+    __table_args__ = (Index(None, "country", "id"),)
 
     id: Mapped[pk]
     name: Mapped[short] = mapped_column(index=True)
@@ -224,6 +225,10 @@ class Organization(Audited, Versioned, Model):
     """A legal body that works with us through its entities."""
 
     __tablename__ = "partner_organizations"
+    __table_args__ = (
+        Index(None, "kind", "id"),
+        Index(None, "status", "id"),
+    )
 
     id: Mapped[pk]
     name: Mapped[short] = mapped_column(index=True)
@@ -246,6 +251,8 @@ class Entity(Audited, Versioned, Model):
 
     __tablename__ = "partner_entities"
     __table_args__ = (
+        Index(None, "kind", "id"),
+        Index(None, "onboarding_status", "id"),
         Index(None, "organization_id", "name"),
         Index(None, "status", "created_at", "id"),
         Index(None, "created_at", "id"),
@@ -307,6 +314,7 @@ class Person(Audited, Versioned, Model):
     """Somebody who signs in to the portal."""
 
     __tablename__ = "partner_users"
+    __table_args__ = (Index(None, "is_active", "id"),)
 
     id: Mapped[pk]
     email: Mapped[address]  #: as it was typed, for display
@@ -339,6 +347,8 @@ class Affiliation(Audited, Versioned, Model):
 
     __tablename__ = "partner_affiliations"
     __table_args__ = (
+        Index(None, "role", "id"),
+        Index(None, "ended_at", "id"),
         Index(
             "uq_partner_affiliations_live",
             "partner_user_id",
@@ -445,6 +455,7 @@ class Staff(Audited, Versioned, Model):
     """Somebody of ours who signs in to the admin with a password and a second factor."""
 
     __tablename__ = "staff_users"
+    __table_args__ = (Index(None, "full_name", "id"),)
     audit_masked = frozenset({"password_hash", "totp_secret"})
     audit_skipped = Audited.audit_skipped | {"totp_last_step"}
 
@@ -565,6 +576,7 @@ class SignInLink(Model):
     """A mailed link with its code; only digests are kept."""
 
     __tablename__ = "sign_in_links"
+    __table_args__ = (Index(None, "issued_at", "id"),)
 
     id: Mapped[pk]
     token_digest: Mapped[digest] = mapped_column(unique=True)
@@ -592,6 +604,7 @@ class Session(Model):
 
     __tablename__ = "sessions"
     __table_args__ = (
+        Index(None, "created_at", "id"),
         CheckConstraint("(person_id IS NULL) <> (staff_id IS NULL)", name="one_owner"),
         Index(None, "person_id", "created_at"),
         Index(None, "staff_id", "created_at"),
@@ -623,6 +636,8 @@ class AuthEvent(Model):
 
     __tablename__ = "auth_events"
     __table_args__ = (
+        Index(None, "kind", "id"),
+        Index(None, "outcome", "id"),
         Index(None, "email_canonical", "id"),
         Index(None, "person_id", "id"),
         Index(None, "created_at", "id"),

@@ -1,7 +1,7 @@
 """One page of a list as its template takes it: rows, range, links, filters in force."""
 
-from functools import cached_property
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 

@@ -52,6 +52,7 @@ VERBS: dict[str, LazyString] = {
     "invitation.created": _l("%(actor)s invited %(subject)s as %(role)s"),
     "invitation.resent": _l("%(actor)s sent the invitation to %(subject)s again"),
     "invitation.renewed": _l("%(actor)s renewed the invitation to %(subject)s"),
+    "invitation.changed": _l("%(actor)s changed the invitation to %(subject)s"),
     "invitation.revoked": _l("%(actor)s cancelled the invitation to %(subject)s"),
     "invitation.expired": _l("The invitation to %(subject)s expired"),
     "invitation.accepted": _l("%(actor)s accepted the invitation as %(role)s"),

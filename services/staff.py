@@ -114,7 +114,7 @@ def change(
     if row.role is not role:
         if isinstance(actor, Staff) and actor.id == row.id:
             raise NotAllowed("Another administrator has to change your role.")
-        _keep_an_admin(row)
+        keep_an_admin(row)
     row.full_name, row.role = _name(full_name), role
     if db.session.is_modified(row):
         audit.record(actor=actor, verb="staff.changed", subject=row, reason=reason)
@@ -129,10 +129,10 @@ def deactivate(*, actor: Staff | System, staff: Staff, reason: str = "") -> Staf
         raise NotAllowed("Another administrator has to close your account.")
     if not row.is_active:
         raise IllegalMove(f"The account of {row.name} is closed already.")
-    _keep_an_admin(row)
+    keep_an_admin(row)
     row.is_active = False
     staff_sign_in.close(row, "deactivated")
-    _revoke_links(row)
+    revoke_links(row)
     audit.record(actor=actor, verb="staff.changed", subject=row, reason=reason)
     return row
 
@@ -190,7 +190,7 @@ def mint_staff_link(letter: Mail) -> str:
     row = db.session.get(Staff, letter.staff_id) if letter.staff_id else None
     if row is None or not row.is_active:
         raise NotFound
-    _revoke_links(row)
+    revoke_links(row)
     token = keys.mint()
     db.session.add(
         StaffLink(
@@ -250,7 +250,7 @@ def _keep_password(staff: Staff, password: str, *, keep: int | None = None) -> N
     row = _locked(staff)
     row.password_hash = passwords.hash_of(password)
     staff_sign_in.close(row, "password", keep=keep)
-    _revoke_links(row)
+    revoke_links(row)
     audit.record(actor=row, verb="staff.password_set", subject=row)
 
 
@@ -289,12 +289,14 @@ def _gone(cause: str) -> Gone:
     return Gone(sentences[cause], cause=cause)
 
 
-def _revoke_links(staff: Staff) -> None:
+def revoke_links(staff: Staff) -> None:
+    """Let no link that chooses a password of theirs work any more."""
     live = (StaffLink.staff_id == staff.id, StaffLink.used_at.is_(None), StaffLink.revoked_at.is_(None))
     db.session.execute(update(StaffLink).where(*live).values(revoked_at=clock.now()))
 
 
-def _keep_an_admin(staff: Staff) -> None:
+def keep_an_admin(staff: Staff) -> None:
+    """Raises IllegalMove when nobody else could administer, once this one no longer does."""
     if staff.role is not StaffRole.ADMIN or not staff.is_active:
         return
     # Locked in one order, so that two administrators cannot demote each other at the same moment.

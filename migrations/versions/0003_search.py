@@ -1,5 +1,5 @@
 # ruff: noqa: S608 – the names are those of INDEXED
-"""finding by words: trigram indexes on PostgreSQL, full-text tables and their triggers on SQLite"""
+"""what lists need: words by trigram indexes or full-text tables, and indexes for sorts and filters"""
 
 from alembic import op
 from sqlalchemy import text
@@ -19,8 +19,24 @@ INDEXED = {
     "schools": ("name", "city", "code"),
 }
 
+#: Plain indexes, with their column first and the id as the tie-break of the order.
+SORTED = {
+    "partner_organizations": ("kind", "status"),
+    "partner_entities": ("kind", "onboarding_status"),
+    "partner_users": ("is_active",),
+    "partner_affiliations": ("role", "ended_at"),
+    "schools": ("country",),
+    "staff_users": ("full_name",),
+    "sessions": ("created_at",),
+    "sign_in_links": ("issued_at",),
+    "auth_events": ("kind", "outcome"),
+}
+
 
 def upgrade() -> None:
+    for table, columns in SORTED.items():
+        for column in columns:
+            op.create_index(f"ix_{table}_{column}_id", table, [column, "id"])
     is_postgresql = op.get_bind().dialect.name == "postgresql"
     has_trigrams = is_postgresql and _make_extension()
     for table, columns in INDEXED.items():
@@ -38,6 +54,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """The extension stays: something else may use it by now."""
+    for table, columns in SORTED.items():
+        for column in columns:
+            op.drop_index(f"ix_{table}_{column}_id", table)
     for table in INDEXED:
         if op.get_bind().dialect.name == "postgresql":
             op.execute(f"DROP INDEX IF EXISTS ix_{table}_trgm")
