@@ -303,9 +303,9 @@ def _collect(session: Session, _context: object) -> None:
     for row in session.deleted:
         if isinstance(row, Audited):
             raise Untraced(f"{row} is audited and must not be deleted: end or archive it")
-    for row in (*session.new, *session.dirty):
-        if not isinstance(row, Audited) or not isinstance(row, Base):
-            continue
+    # Not by Base: tables descend from what Flask-SQLAlchemy makes of it.
+    audited: list[Any] = [row for row in (*session.new, *session.dirty) if isinstance(row, Audited)]
+    for row in audited:
         if found := _difference(row, is_new=row in session.new):
             noted = changes.setdefault(_key(row), {})
             for name, (before, after) in found.items():
