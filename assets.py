@@ -25,7 +25,9 @@ STATIC = Path(__file__).resolve().parent / "static"
 #: What each bundle is made of, in the order of the cascade.
 BUNDLES: dict[str, tuple[str, ...]] = {
     "portal.css": tuple(f"css/{part}.css" for part in ("tokens", "base", "layout", "components", "portal")),
-    "desk.css": tuple(f"css/{part}.css" for part in ("tokens", "base", "layout", "components", "admin")),
+    "desk.css": tuple(
+        f"css/{part}.css" for part in ("tokens", "base", "layout", "components", "admin", "partners")
+    ),
     "app.js": tuple(
         f"js/{part}.js" for part in ("copy", "menus", "forms", "typeahead", "lists", "preview", "keys")
     ),

@@ -172,7 +172,7 @@ def _may_share() -> bool:
     return allowed(staff(), P.CREATE_INVITATIONS) or allowed(staff(), P.RENEW_INVITATIONS)
 
 
-def _steps(one: Invited) -> list[dict[str, object]]:
+def _steps(one: Invited) -> list[dict[str, str]]:
     """How far the mail came, step by step: queued, sent, opened, accepted."""
     steps = [("accepted", "Accepted")]
     if one.fate.step != "none":
@@ -180,4 +180,9 @@ def _steps(one: Invited) -> list[dict[str, object]]:
     names = [name for name, _label in steps]
     here = {"sending": "queued", "failed": "queued"}.get(one.fate.step, one.fate.step)
     reached = names.index(here) if here in names else -1
-    return [{"label": label, "is_done": index <= reached} for index, (_name, label) in enumerate(steps)]
+    shown = [
+        {"label": label, "state": "done" if at <= reached else ""} for at, (_, label) in enumerate(steps)
+    ]
+    if one.fate.step == "failed":
+        shown[1] = {"label": "Email not delivered", "state": "failed"}
+    return shown

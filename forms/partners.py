@@ -102,9 +102,7 @@ class NewPartnerForm(WithSearch, OnceForm):
         description="Type the name. If it is in the list already, choose it there",
     )
     is_separate = BooleanField("It is a different organization with a similar name")
-    organization_kind = SelectField(
-        "Organization type", choices=_choices(KIND_WORDS, "Select a type"), validators=[Optional()]
-    )
+    organization_kind = SelectField("Organization type", choices=_choices(KIND_WORDS, "Select a type"))
     organization_domain = StringField(
         "Website domain",
         description="Helps to find the organization again, like unl.edu",

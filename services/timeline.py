@@ -4,19 +4,20 @@ Staff see everything with reasons, changes and each mail's fate; partners see wh
 without reasons, addresses or mails. An event costs no query of its own.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, or_, select, union_all
 
 import language
-from language import LazyString, _l
 from models import AuditEvent, Entity, Mail, Organization, Person, db
 from permissions import Contact, Permission, allowed
 from services import audit
+from services.sentences import Change, Link, Part, note_body, sentence_of, told_changes, word
+
+__all__ = ["KINDS", "Happening", "Timeline", "recent", "timeline_of", "word"]
 
 ALL, NOTES, CHANGES, SIGN_INS, EMAILS = "all", "notes", "changes", "sign-ins", "emails"
 #: The filters above a timeline.
@@ -25,11 +26,13 @@ KINDS = (ALL, NOTES, CHANGES, SIGN_INS, EMAILS)
 _NOTE_VERBS = ("note.added",)
 _MAIL_VERBS = ("mail.retried", "person.bounced")
 _SIGN_IN_VERBS = tuple(verb for verb in audit.VERBS if verb.startswith("session."))
+#: In the audit log, but told by what stands beside them.
+_SILENT_VERBS = ("access.denied", "person.created")
 _CHANGE_VERBS = tuple(
     verb
     for verb in audit.VERBS
     if verb.partition(".")[0] in {"organization", "entity", "school", "invitation", "contact", "person"}
-    and verb not in _MAIL_VERBS
+    and verb not in (*_MAIL_VERBS, *_SILENT_VERBS)
 )
 _VERBS_OF = {NOTES: _NOTE_VERBS, CHANGES: _CHANGE_VERBS, SIGN_INS: _SIGN_IN_VERBS, EMAILS: _MAIL_VERBS}
 
@@ -48,47 +51,6 @@ _OWN_VERBS = (
     "entity.resumed",
     "person.profile_completed",
 )
-
-#: Words inside sentences for the values that facts and changes hold.
-WORDS: dict[str, LazyString] = {
-    "principal": _l("principal"),
-    "salesperson": _l("salesperson"),
-    "technical": _l("technical"),
-    "finance": _l("finance"),
-    "viewer": _l("viewer"),
-}
-
-_FIELDS = {
-    "kind": "Type",
-    "school_id": "School",
-    "show_in_app": "Shown in the app",
-    "deal_visibility": "Salespeople see",
-    "permissions": "Overrides",
-    "full_name": "Name",
-    "organization_id": "Organization",
-}
-#: Columns that follow from others or say nothing to a reader.
-_UNTOLD = frozenset(
-    {"name_key", "email_canonical", "epoch", "profile_completed_at", "partner_user_id", "entity_id"}
-)
-
-_PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
-
-
-class Part(NamedTuple):
-    """A piece of a sentence: plain, strong, or a link."""
-
-    text: str
-    url: str = ""
-    is_strong: bool = False
-
-
-class Change(NamedTuple):
-    """What a field was and what it is now."""
-
-    label: str
-    old: str
-    new: str
 
 
 @dataclass(frozen=True)
@@ -136,9 +98,6 @@ class Timeline:
         return len(self.events)
 
 
-#: Makes the address of a row's page from its table and number; "" where it has none.
-Link = Callable[[str, int], str]
-
 _COLUMNS = (
     AuditEvent.id,
     AuditEvent.created_at,
@@ -175,7 +134,8 @@ def timeline_of(
     """
     verbs = _verbs(kind, for_partner=for_partner, viewer=viewer)
     wanted = and_(
-        AuditEvent.verb.in_(verbs) if verbs is not None else AuditEvent.verb != "access.denied",
+        AuditEvent.verb.in_(verbs) if verbs is not None else AuditEvent.verb.not_in(_SILENT_VERBS),
+        _is_no_echo(),
         AuditEvent.id < before if before is not None else AuditEvent.id > 0,
     )
     branches = _branches(entity=entity, person=person, wanted=wanted, limit=limit + 1, own=for_partner)
@@ -194,7 +154,7 @@ def recent(*, limit: int = 10, link: Link | None = None) -> Timeline:
     """What happened last to any partner, and where: for the home page of the desk; no sign-ins."""
     statement = (
         select(*_COLUMNS)
-        .where(AuditEvent.verb.in_((*_CHANGE_VERBS, *_NOTE_VERBS)))
+        .where(AuditEvent.verb.in_((*_CHANGE_VERBS, *_NOTE_VERBS)), _is_no_echo())
         .order_by(AuditEvent.id.desc())
         .limit(limit)
     )
@@ -213,6 +173,15 @@ def recent(*, limit: int = 10, link: Link | None = None) -> Timeline:
 
 
 # MARK: What is asked for
+
+
+def _is_no_echo() -> ColumnElement[bool]:
+    """Accepting an invitation adds the contact, too: one of the two is enough to read."""
+    return or_(
+        AuditEvent.verb != "contact.added",
+        AuditEvent.actor_kind != "person",
+        AuditEvent.actor_id != AuditEvent.person_id,
+    )
 
 
 def _verbs(kind: str, *, for_partner: bool, viewer: Contact | None) -> Sequence[str] | None:
@@ -321,80 +290,14 @@ def _mail_name(verb: str) -> str:
 def _happening(row: Any, *, for_partner: bool, link: Link | None) -> Happening:
     reason = "" if for_partner else row.reason
     if row.verb in _NOTE_VERBS:
-        reason = _note_body(row)
+        reason = note_body(row)
     return Happening(
         id=row.id,
         verb=row.verb,
         at=row.created_at,
         by=row.actor_label,
-        sentence=_sentence(row, link),
+        sentence=sentence_of(row, link),
         reason=reason,
         changes=() if for_partner else told_changes(row.verb, row.changes, row.facts),
         address="" if for_partner else row.address,
     )
-
-
-def _sentence(row: Any, link: Link | None) -> tuple[Part, ...]:
-    """The verb's sentence in the reader's language, its placeholders filled part by part."""
-    template = str(audit.VERBS.get(row.verb, row.verb))
-    parts: list[Part] = []
-    position = 0
-    for found in _PLACEHOLDER.finditer(template):
-        parts.append(Part(template[position : found.start()].replace("%%", "%")))
-        position = found.end()
-        match found[1]:
-            case "actor":
-                parts.append(Part(row.actor_label, is_strong=True))
-            case "subject":
-                url = link(row.subject_table, row.subject_id) if link and row.subject_id else ""
-                parts.append(Part(row.subject_label, url=url, is_strong=not url))
-            case name:
-                parts.append(Part(word(row.facts.get(name, ""))))
-    parts.append(Part(template[position:].replace("%%", "%")))
-    return tuple(part for part in parts if part.text)
-
-
-def word(value: object) -> str:
-    """A value as a reader says it: roles in their language, truth as yes and no, nothing as a dash."""
-    if value is None or value in ("", {}):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(
-            f"{'may' if on else 'may not'} {key.replace('_', ' ')}" for key, on in sorted(value.items())
-        )
-    text = str(value)
-    return str(WORDS[text]) if text in WORDS else text
-
-
-def _note_body(row: Any) -> str:
-    for fields in row.changes.values():
-        if "body" in fields:
-            return str(fields["body"][1])
-    return ""
-
-
-def told_changes(verb: str, changes: dict[str, Any], facts: dict[str, Any]) -> tuple[Change, ...]:
-    """The fields of an edit with old and new value; nothing for what a sentence says whole."""
-    if not verb.endswith("changed") or verb == "contact.role_changed":
-        return ()
-    told = []
-    for fields in changes.values():
-        for name, (old, new) in fields.items():
-            if name in _UNTOLD:
-                continue
-            names = facts.get(name)
-            before, after = names if isinstance(names, list) and len(names) == 2 else (old, new)
-            label = _FIELDS.get(name, name.replace("_", " ").capitalize())
-            told.append(Change(label, _shown(before), _shown(after)))
-    return tuple(told)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", value):
-        return language.moment(datetime.fromisoformat(value))
-    text = word(value)
-    if re.fullmatch(r"[a-z]+(_[a-z]+)+", text):
-        return text.replace("_", " ")
-    return text if len(text) <= 200 else f"{text[:200]}…"
