@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 import clock
 from forms.people import ROLE_LABELS, can, cannot
 from language import _, day, listed, ngettext
-from models import InvitationStatus, PartnerRole
+from models import Invitation, InvitationStatus, PartnerRole
 from permissions import Contact, Permission, allowed, requires, signed_in
 from portal.door import contact, portal
 from services import people, timeline
@@ -32,7 +32,8 @@ def show_dashboard() -> ResponseReturnValue:
     who = contact()
     first_name = who.person.full_name.split(" ")[0]
     team = people.contacts_of(who.entity)
-    tasks = _tasks(who, team)
+    invited = unanswered_of(who.entity) if allowed(who, Permission.MANAGE_TEAM) else []
+    tasks = _tasks(who, is_alone=len(team) == 1 and not invited)
     is_started = all(task["is_done"] for task in tasks)
     role = who.affiliation.role
     return render_template(
@@ -41,7 +42,7 @@ def show_dashboard() -> ResponseReturnValue:
         place=_place(who),
         tasks=[] if is_started else tasks,
         tasks_done=sum(task["is_done"] for task in tasks),
-        waiting=_waiting(who, team),
+        waiting=_waiting(who, team, invited),
         events=timeline.timeline_of(entity=who.entity, limit=LATEST, for_partner=True, viewer=who),
         role={"label": ROLE_LABELS[role], "can": can(role), "cannot": cannot(role)},
         helpers="" if allowed(who, Permission.MANAGE_TEAM) else listed(_principals(team)),
@@ -57,7 +58,7 @@ def _principals(team: list[people.Row]) -> list[str]:
     return [row.person.name for row in team if row.affiliation.role is PartnerRole.PRINCIPAL]
 
 
-def _tasks(who: Contact, team: list[people.Row]) -> list[dict[str, Any]]:
+def _tasks(who: Contact, *, is_alone: bool) -> list[dict[str, Any]]:
     """The steps at the beginning, those that this person may take."""
     tasks = [
         {
@@ -77,19 +78,18 @@ def _tasks(who: Contact, team: list[people.Row]) -> list[dict[str, Any]]:
             }
         )
     if allowed(who, Permission.MANAGE_TEAM):
-        is_invited = len(team) > 1 or bool(unanswered_of(who.entity))
         tasks.append(
             {
                 "label": _("Invite your team"),
                 "url": url_for("portal.invite_person"),
                 "hint": _("Each person signs in with their own address"),
-                "is_done": is_invited,
+                "is_done": not is_alone,
             }
         )
     return tasks
 
 
-def _waiting(who: Contact, team: list[people.Row]) -> list[dict[str, Any]]:
+def _waiting(who: Contact, team: list[people.Row], invited: list[Invitation]) -> list[dict[str, Any]]:
     """What needs this person now, each with the page where it is done."""
     found: list[dict[str, Any]] = []
     now = clock.now()
@@ -103,8 +103,7 @@ def _waiting(who: Contact, team: list[people.Row]) -> list[dict[str, Any]]:
         )
     if not allowed(who, Permission.MANAGE_TEAM):
         return found
-    invitations = unanswered_of(who.entity)
-    expired = sum(one.state(now) is InvitationStatus.EXPIRED for one in invitations)
+    expired = sum(one.state(now) is InvitationStatus.EXPIRED for one in invited)
     if expired:
         found.append(
             {
@@ -113,7 +112,7 @@ def _waiting(who: Contact, team: list[people.Row]) -> list[dict[str, Any]]:
                 "hint": _("Nobody used them in time; you can invite again"),
             }
         )
-    if pending := len(invitations) - expired:
+    if pending := len(invited) - expired:
         found.append(
             {
                 "label": ngettext(
