@@ -158,7 +158,7 @@ def _add(archive: tarfile.TarFile, manifest: Manifest | None, name: str, content
     info.mode = 0o600
     with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as source:
         digest = hashlib.file_digest(source, "sha256").hexdigest()
-        info.size = source.tell()
+        info.size = source.seek(0, os.SEEK_END)
         source.seek(0)
         archive.addfile(info, source)
     if manifest is not None:

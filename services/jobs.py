@@ -31,13 +31,12 @@ log = structlog.get_logger()
 JOBS: dict[str, str] = {
     "jobs.sweep": "services.jobs:sweep",
     "mail.deliver": "services.mail_delivery:deliver_due",
-    "sign_in.request": "services.sign_in:handle_request",
+    "sign_in.request": "services.sign_in_requests:handle_request",
 }
 #: Jobs that fall due by themselves: how often, and the function.
 PERIODIC: dict[str, tuple[timedelta, str]] = {
     "invitations.expire": (timedelta(minutes=5), "services.invitations:expire_due"),
-    "audit.checkpoint": (timedelta(hours=1), "services.audit_chain:checkpoint"),
-    "limits.sweep": (timedelta(hours=1), "services.limits:sweep"),
+    "limits.forget": (timedelta(hours=1), "services.limits:forget_old"),
 }
 #: How long a periodic job may take before another worker may start it anew.
 PERIODIC_LEASE = timedelta(minutes=10)

@@ -35,7 +35,7 @@ class Kind:
     mint: str = ""  #: the function that mints, as module:name
 
 
-_PORTAL_MINT = "services.sign_in:mint_link"
+_PORTAL_MINT = "services.links:mint_link"
 _INVITATION = Kind(
     "invitation.created",
     _l("Your invitation to %(entity)s"),
@@ -65,6 +65,13 @@ MAILS: dict[str, Kind] = {
     "invitation.created": _INVITATION,
     "invitation.renewed": _INVITATION,
     "invitation.resent": _INVITATION,
+    "sign_in.first": Kind(
+        "sign_in.first",
+        _l("%(who)s signed in for the first time"),
+        facts=frozenset({"who", "at", "browser", "system"}),
+        rows=frozenset({"entity"}),
+        link="/partners/team",
+    ),
     "sign_in.link": Kind("sign_in.link", _l("Sign in to %(portal)s"), link=PORTAL_LINK, mint=_PORTAL_MINT),
     "sign_in.notice": Kind(
         "sign_in.notice",
@@ -176,8 +183,8 @@ def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
             plain[name] = value.value
         elif isinstance(value, datetime):
             plain[name] = value.isoformat()
-        elif isinstance(value, str | int | float | bool) or value is None:
+        elif isinstance(value, int | float | bool) or value is None:
             plain[name] = value
         else:
-            plain[name] = str(value)
+            plain[name] = str(value).replace("\x00", "")  # PostgreSQL stores none
     return plain

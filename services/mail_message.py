@@ -38,7 +38,7 @@ UNTRACKED = {
     "X-MC-Track": "none",
     "X-SMTPAPI": '{"filters":{"clicktrack":{"settings":{"enable":0}},"opentrack":{"settings":{"enable":0}}}}',
 }
-EXPECTED = sorted(
+HEADERS = sorted(
     name.lower()
     for name in (
         "From",
@@ -238,7 +238,7 @@ def _read_back(raw: bytes, recipient: str) -> None:
     """See that the message has the headers that we wrote, each once, and one reader."""
     seen = message_from_bytes(raw, policy=email.policy.default)
     names = [name.lower() for name in seen.keys()]  # noqa: SIM118 – a header may come twice
-    if sorted(names) != EXPECTED:
+    if sorted(names) != HEADERS:
         raise Unsendable("its headers are not the ones that were written")
     if [address for _name, address in getaddresses([str(seen["To"])])] != [recipient]:
         raise Unsendable("it does not go to exactly one reader")
