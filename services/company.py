@@ -12,6 +12,7 @@ from services import audit, brand, logo, storage
 from services.access import require
 from services.emails import canonical_email
 from services.errors import NotFound, Refusal, Stale
+from services.transaction import locked
 
 LONGEST_NAME = 200  #: characters
 LOGOS = "logos"  #: the storage's room for them
@@ -114,9 +115,7 @@ def logo_png(number: str) -> bytes:
 
 def _locked(actor: Staff | System, version: int | None = None) -> Company:
     require(actor, Permission.MANAGE_BRAND)
-    row = db.session.get(Company, 1, with_for_update=True, populate_existing=True)
-    if row is None:
-        raise NotFound
+    row = locked(Company, 1)
     if version is not None and row.version != version:
         raise Stale("Somebody else changed this in the meantime. Nothing was saved.")
     return row

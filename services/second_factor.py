@@ -19,7 +19,8 @@ from models import RecoveryCode, Staff, db
 from permissions import Permission, System
 from services import audit, keys, mail
 from services.access import require
-from services.errors import IllegalMove, NotAllowed, NotFound, Refusal
+from services.errors import IllegalMove, NotAllowed, Refusal
+from services.transaction import locked
 
 STEP = 30  #: seconds that one code of the app counts
 RECOVERY_CODES = 10
@@ -62,7 +63,7 @@ def confirm(*, staff: Staff, setup: Setup, code: str) -> list[str]:
     step = _matching_step(setup.secret, code, clock.now())
     if step is None:
         raise Refusal(WRONG_CODE, field="code")
-    staff = _locked(staff)
+    staff = locked(Staff, staff.id)
     staff.totp_secret = keys.seal(setup.secret)
     staff.totp_confirmed_at = clock.now()
     staff.totp_last_step = step
@@ -80,7 +81,7 @@ def remove(*, actor: Staff | System, staff: Staff, reason: str) -> None:
         raise NotAllowed("Another administrator has to remove your second factor.")
     if not reason.strip():
         raise Refusal("Enter how you made sure that it is them who asks", field="reason")
-    staff = _locked(staff)
+    staff = locked(Staff, staff.id)
     if not staff.has_second_factor:
         raise IllegalMove(f"{staff.name} has no second factor.")
     staff.totp_secret = None
@@ -133,7 +134,7 @@ def new_recovery_codes(*, staff: Staff) -> list[str]:
 
     Raises IllegalMove where there is no second factor to recover.
     """
-    staff = _locked(staff)
+    staff = locked(Staff, staff.id)
     if not staff.has_second_factor:
         raise IllegalMove("Set up the second factor first.")
     audit.record(actor=staff, verb="staff.recovery_codes_made", subject=staff)
@@ -195,10 +196,3 @@ def _setup(staff: Staff, state: str, secret: str) -> Setup:
         name=staff.email_canonical, issuer_name="Portico"
     )
     return Setup(state, secret, uri)
-
-
-def _locked(staff: Staff) -> Staff:
-    row = db.session.get(Staff, staff.id, with_for_update=True, populate_existing=True)
-    if row is None:
-        raise NotFound
-    return row

@@ -17,7 +17,7 @@ from services import audit, auth_log, company, keys, limits, mail, passwords, st
 from services.access import require
 from services.emails import canonical_email, shown_email
 from services.errors import Gone, IllegalMove, NotAllowed, NotFound, Refusal, Stale
-from services.transaction import transaction
+from services.transaction import locked, transaction
 
 LINK_LIFETIME = timedelta(hours=1)
 LONGEST_NAME = 200  #: characters
@@ -106,7 +106,7 @@ def change(
     somebody saved after that version.
     """
     require(actor, Permission.MANAGE_STAFF)
-    row = _locked(staff)
+    row = locked(Staff, staff.id)
     if version is not None and row.version != version:
         raise Stale(
             f"Somebody else saved in the meantime: {row.name}, {row.role.value}. Nothing was changed."
@@ -124,7 +124,7 @@ def change(
 def deactivate(*, actor: Staff | System, staff: Staff, reason: str = "") -> Staff:
     """Close an account: every session and link of it ends at once, what it did stays."""
     require(actor, Permission.MANAGE_STAFF)
-    row = _locked(staff)
+    row = locked(Staff, staff.id)
     if isinstance(actor, Staff) and actor.id == row.id:
         raise NotAllowed("Another administrator has to close your account.")
     if not row.is_active:
@@ -140,7 +140,7 @@ def deactivate(*, actor: Staff | System, staff: Staff, reason: str = "") -> Staf
 def reactivate(*, actor: Staff | System, staff: Staff, reason: str = "") -> Staff:
     """Open a closed account again, with a link to choose a new password."""
     require(actor, Permission.MANAGE_STAFF)
-    row = _locked(staff)
+    row = locked(Staff, staff.id)
     if row.is_active:
         raise IllegalMove(f"The account of {row.name} is open.")
     row.is_active, row.password_hash = True, None
@@ -237,7 +237,7 @@ def change_preferences(*, staff: Staff, time_zone: str | None, has_letter_keys: 
     """How the desk looks to oneself. Raises Refusal on `time_zone`."""
     if time_zone and time_zone not in TIME_ZONES:
         raise Refusal("Select a time zone of the list", field="time_zone")
-    row = _locked(staff)
+    row = locked(Staff, staff.id)
     row.time_zone, row.has_letter_keys = time_zone or None, has_letter_keys
     if db.session.is_modified(row):
         audit.record(actor=row, verb="staff.changed", subject=row)
@@ -247,7 +247,7 @@ def change_preferences(*, staff: Staff, time_zone: str | None, has_letter_keys: 
 
 
 def _keep_password(staff: Staff, password: str, *, keep: int | None = None) -> None:
-    row = _locked(staff)
+    row = locked(Staff, staff.id)
     row.password_hash = passwords.hash_of(password)
     staff_sign_in.close(row, "password", keep=keep)
     revoke_links(row)
@@ -317,10 +317,3 @@ def _name(text: str) -> str:
     if len(name) > LONGEST_NAME:
         raise Refusal(f"Full name must be {LONGEST_NAME} characters or fewer", field="full_name")
     return name
-
-
-def _locked(staff: Staff) -> Staff:
-    row = db.session.get(Staff, staff.id, with_for_update=True, populate_existing=True)
-    if row is None:
-        raise NotFound
-    return row

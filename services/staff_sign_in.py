@@ -19,7 +19,7 @@ from services import audit, auth_log, keys, limits, passwords, second_factor
 from services.access import require
 from services.emails import canonical_email
 from services.errors import NotFound, Refusal, TooMany
-from services.transaction import aside, transaction
+from services.transaction import aside, locked, transaction
 
 LONGEST_SESSION = timedelta(hours=12)
 LONGEST_IDLE = timedelta(minutes=30)
@@ -182,9 +182,7 @@ def enrol(
     """
     codes = second_factor.confirm(staff=session.staff, setup=setup, code=code)
     db.session.flush()
-    staff = _locked(session.staff.id)
-    if staff is None:
-        raise NotFound
+    staff = locked(Staff, session.staff.id)
     close(staff, "second_factor")
     return codes, start(staff, browser, system, second_factor_at=clock.now())
 
@@ -310,12 +308,10 @@ def end_all(*, actor: Staff | System, staff: Staff, keep: int | None = None) -> 
     """Sign somebody out everywhere, oneself or (administrators) a colleague; `keep` stays signed in."""
     if not (isinstance(actor, Staff) and actor.id == staff.id):
         require(actor, Permission.MANAGE_STAFF)
-    locked = _locked(staff.id)
-    if locked is None:
-        raise NotFound
-    close(locked, "everywhere", keep=keep)
-    auth_log.note("signed_out_everywhere", "ok", staff=locked)
-    audit.record(actor=actor, verb="session.all_revoked", subject=locked)
+    row = locked(Staff, staff.id)
+    close(row, "everywhere", keep=keep)
+    auth_log.note("signed_out_everywhere", "ok", staff=row)
+    audit.record(actor=actor, verb="session.all_revoked", subject=row)
 
 
 def close(staff: Staff, reason: str, *, keep: int | None = None) -> None:
@@ -367,6 +363,4 @@ def _touch(session: Session, now: datetime) -> None:
 
 
 def _locked(staff_id: int | None) -> Staff | None:
-    if staff_id is None:
-        return None
-    return db.session.get(Staff, staff_id, with_for_update=True, populate_existing=True)
+    return locked(Staff, staff_id) if staff_id is not None else None
