@@ -111,6 +111,13 @@ def refuse(decision: Decision) -> ResponseReturnValue:
     )
 
 
+def confirm_first() -> ResponseReturnValue | None:
+    """The page that asks for a new sign-in, where the last one is too long ago to change who may do what."""
+    if sessions.is_fresh(contact()):
+        return None
+    return render_template("portal/sign_in/confirm.html", next=request.path), 403
+
+
 def _paused(who: Contact, decision: Decision) -> str:
     """The partnership as a whole, or one's place in it, is not in force: say so, offer one's other teams."""
     titles = {

@@ -11,8 +11,8 @@ from forms.people import ROLE_LABELS, InviteForm, RoleForm, can, cannot, chips
 from language import _, day, listed, moment, relative, utc
 from models import Invitation, InvitationStatus, PartnerRole
 from permissions import Permission, allowed, requires
-from portal.door import NUMBER, contact, portal
-from services import people, submissions
+from portal.door import NUMBER, confirm_first, contact, portal
+from services import people, sessions, submissions
 from services.errors import Refusal
 from services.invitations import unanswered_of
 from services.transaction import transaction
@@ -58,6 +58,7 @@ def _member(row: people.Row) -> dict[str, Any]:
         "seen": _time(row.last_seen_at) if row.last_seen_at else None,
         "is_changeable": person.id != who.person.id,
         "role_url": url_for("portal.change_role", affiliation_id=affiliation.id),
+        "sign_out_url": url_for("portal.sign_out_person", affiliation_id=affiliation.id),
         "end_url": url_for("portal.end_access", affiliation_id=affiliation.id),
     }
 
@@ -89,6 +90,8 @@ def _time(at: Any) -> dict[str, str]:
 def invite_person() -> ResponseReturnValue:
     """Invite somebody, as one of the roles that the inviter may give."""
     who = contact()
+    if (asked := confirm_first()) is not None:
+        return asked
     form = InviteForm(request.form)
     form.offer(people.grantable_roles(who))
     if request.method == "GET" or not form.validate():
@@ -153,6 +156,8 @@ def change_role(affiliation_id: int) -> ResponseReturnValue:
     """Give somebody of the team another role."""
     who = contact()
     affiliation = people.find_affiliation(actor=who, affiliation_id=affiliation_id)
+    if (asked := confirm_first()) is not None:
+        return asked
     form = RoleForm(request.form, role=affiliation.role.value)
     form.offer(people.grantable_roles(who))
     page = {
@@ -172,6 +177,18 @@ def change_role(affiliation_id: int) -> ResponseReturnValue:
         return _role_page("portal/people/role.html", form, **page)
     said = {"name": affiliation.person.name, "role": ROLE_LABELS[form.chosen]}
     flash(_("%(name)s now has the role %(role)s", **said), "success")
+    return see_other(url_for("portal.list_team"))
+
+
+@portal.post(f"/team/<{NUMBER}:affiliation_id>/sign-out")
+@requires(Permission.MANAGE_TEAM)
+def sign_out_person(affiliation_id: int) -> ResponseReturnValue:
+    """Sign somebody of the team out of every browser, as when a device is lost."""
+    who = contact()
+    with transaction():
+        person = people.find_affiliation(actor=who, affiliation_id=affiliation_id).person
+        sessions.end_all(actor=who, person=person)
+    flash(_("%(name)s is signed out everywhere", name=person.name), "success")
     return see_other(url_for("portal.list_team"))
 
 

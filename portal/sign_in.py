@@ -11,9 +11,9 @@ from forms.people import ROLE_LABELS, can
 from forms.sign_in import AskForm, CodeForm
 from language import _l, moment, utc
 from models import Invitation, LinkPurpose, SignInLink
-from permissions import public
+from permissions import public, signed_in
 from portal import endings
-from portal.door import portal, unreferred
+from portal.door import contact, portal, unreferred
 from services import keys, links, sessions, sign_in_again
 from services import sign_in as service
 from services.errors import Gone, Refusal
@@ -68,6 +68,13 @@ def _ask(write: Callable[[str], None]) -> AnyResponse:
     return response
 
 
+@portal.post("/login/confirm")
+@signed_in
+def confirm() -> ResponseReturnValue:
+    """Somebody who is in proves their mailbox anew, and comes back to the page that asked for it."""
+    return ask(contact().person.email, next_path=safe_next(request.form.get("next")))
+
+
 # MARK: The code
 
 
@@ -87,7 +94,7 @@ def check_email() -> ResponseReturnValue:
             browser, system = families(request.user_agent.string)
             try:
                 with transaction():
-                    signed_in = service.redeem_code(
+                    entered = service.redeem_code(
                         code=form.code.data, browser_token=browser_token, browser=browser, system=system
                     )
             except Gone as refusal:
@@ -97,7 +104,7 @@ def check_email() -> ResponseReturnValue:
                 service.count_failure()
                 form.refuse(refusal)
             else:
-                return _enter(signed_in)
+                return _enter(entered)
     page = render_template("portal/sign_in/check.html", form=form, may_repeat=bool(browser_token))
     return page, 422 if form.has_errors else 200
 
@@ -122,11 +129,11 @@ def open_link(token: str) -> ResponseReturnValue:
     browser, system = families(request.user_agent.string)
     try:
         with transaction():
-            signed_in = service.redeem(token=token, browser=browser, system=system)
+            entered = service.redeem(token=token, browser=browser, system=system)
     except Gone as refusal:
         service.count_failure()
         return _ended(token, refusal.cause)
-    return _enter(signed_in)
+    return _enter(entered)
 
 
 def _show_link(token: str, peek: service.Peek) -> Response:
@@ -184,11 +191,11 @@ def _ending(link: SignInLink, cause: str, token: str) -> endings.Ending:
     return endings.of_sign_in(cause, token, sent_at=link.issued_at, ended_at=ended_at)
 
 
-def _enter(signed_in: service.SignedIn) -> AnyResponse:
+def _enter(entered: service.SignedIn) -> AnyResponse:
     """Hand the session out and lead on: to the profile at first, else where they were going."""
-    is_new = signed_in.contact.person.profile_completed_at is None
+    is_new = entered.contact.person.profile_completed_at is None
     onward = url_for("portal.edit_profile" if is_new else "portal.show_dashboard")
-    response = see_other(onward if is_new else safe_next(signed_in.next_path) or onward)
-    write_cookie(response, "pp", signed_in.session_token, int(sessions.LIFETIME.total_seconds()))
+    response = see_other(onward if is_new else safe_next(entered.next_path) or onward)
+    write_cookie(response, "pp", entered.session_token, int(sessions.LIFETIME.total_seconds()))
     drop_cookie(response, "link")
     return response

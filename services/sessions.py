@@ -25,6 +25,9 @@ MOST = 10  #: live sessions of a person; the oldest ends when there is one more
 #: How exactly "last seen" is known: a session is written at most this often.
 SEEN_EVERY = timedelta(minutes=5)
 
+#: How long after signing in somebody may change who may do what; later they confirm by mail first.
+FRESH = timedelta(minutes=15)
+
 #: The steps of a decision that concern somebody's being here at all, not their role.
 BEING_HERE = {"person", "organization", "entity", "affiliation"}
 
@@ -197,6 +200,12 @@ def sessions_of(person: Person) -> list[Session]:
     """The browsers in which the person is signed in now, the latest seen first."""
     query = select(Session).where(*_alive(person)).order_by(Session.last_seen_at.desc(), Session.id.desc())
     return list(db.session.scalars(query.options(raiseload("*"))))
+
+
+def is_fresh(contact: Contact) -> bool:
+    """Whether this browser's sign-in is recent enough to change who may do what."""
+    signed_in_at = db.session.scalar(select(Session.authenticated_at).where(Session.id == contact.session_id))
+    return signed_in_at is not None and clock.now() - signed_in_at <= FRESH
 
 
 def switch(*, contact: Contact, affiliation_id: int) -> Contact:

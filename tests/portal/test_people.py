@@ -250,6 +250,29 @@ def test_the_last_principal_stays(browse, amara):
     assert fresh(amara.affiliation).ended_at is None
 
 
+def test_who_may_do_what_is_changed_only_soon_after_signing_in(principal, kofi, mailbox, time):
+    path = f"{TEAM}/{kofi.affiliation.id}/role"
+    form = principal.get(path)
+    time.pass_(minutes=15)
+    assert principal.get(path).status == 200
+    time.pass_(seconds=1)
+    for page in (principal.get(INVITE), principal.get(path), form.submit("Change role", role="viewer")):
+        assert (page.status, page.heading) == (403, "Confirm that it is you")
+    assert fresh(kofi.affiliation).role is PartnerRole.SALESPERSON
+
+    page.submit("Email me a link")
+    page = principal.get(mailbox.latest().link("/partners/login/")).submit("Sign in")
+    principal.submit("/partners/profile", "Save and continue", full_name="Amara Okafor")
+    assert principal.get(path).heading == "Change the role of Kofi Mensah"
+
+
+def test_a_colleague_is_signed_out_everywhere(principal, browse, kofi):
+    theirs = signed_in(browse, kofi)
+    page = principal.get(TEAM).submit("form[action$=sign-out]")
+    assert "Kofi Mensah is signed out everywhere" in page
+    assert theirs.get("/partners/dashboard").path == "/partners/login"
+
+
 @pytest.mark.parametrize("who", [cast.KOFI, cast.HANA, cast.LUIS, cast.GRACE])
 def test_only_who_manages_the_team_changes_it(browse, amara, who):
     invitation = make.invitation(email="noah@unl.example")
@@ -259,6 +282,7 @@ def test_only_who_manages_the_team_changes_it(browse, amara, who):
         INVITE,
         f"{TEAM}/{amara.affiliation.id}/role",
         f"{TEAM}/{amara.affiliation.id}/end",
+        f"{TEAM}/{amara.affiliation.id}/sign-out",
         f"{TEAM}/invitations/{invitation.id}/resend",
         f"{TEAM}/invitations/{invitation.id}/cancel",
     ):
