@@ -134,7 +134,7 @@ def _tiles(
                 "icon": "mail-x",
                 "value": _shown(counts["failed"]),
                 "url": url_for("mails.index_view", status="failed"),
-                "hint": "given up after several tries" if counts["failed"] else "all on their way",
+                "hint": "given up" if counts["failed"] else "all on their way",
                 "is_warm": bool(counts["failed"]),
             }
         )

@@ -280,8 +280,8 @@ _MAIL_WORDS = {"queued": "queued", "sending": "being sent", "sent": "sent", "fai
 
 
 def _mail_name(verb: str) -> str:
-    """A mail's verb as words, while it has no subject yet: "invitation.created" → "invitation created"."""
-    return verb.replace(".", " ").replace("_", " ")
+    """A mail's verb as words, while it has no subject yet: "invitation.created" → "Invitation created"."""
+    return verb.replace(".", " ").replace("_", " ").capitalize()
 
 
 # MARK: The sentences
