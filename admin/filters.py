@@ -163,6 +163,13 @@ class Suggested:
     hint: Any = None  #: a column or expression that tells two of the same name apart
     join: Any = None  #: the relationship that `hint` needs
 
+    def name_of(self, number: int | None) -> str:
+        """The words under which that row is suggested; "" where there is none."""
+        if number is None:
+            return ""
+        key = self.model.__mapper__.primary_key[0]
+        return str(db.session.scalar(select(self.label).where(key == number)) or "")
+
     def find(self, needle: str) -> list[dict[str, Any]]:
         """At most twenty rows as {id, label, hint}; none before two letters were typed."""
         needle = " ".join(search.words(needle))
@@ -210,8 +217,7 @@ class Reference(Filter):
         return condition
 
     def words(self, value: str) -> str:
-        row = db.session.get(self._suggested.model, int(value))
-        return str(row) if row is not None else f"number {value}"
+        return self._suggested.name_of(int(value)) or f"number {value}"
 
     def suggest(self, typed: str) -> list[dict[str, Any]]:
         """What the words typed may mean, for those without scripts."""
