@@ -45,6 +45,7 @@ def make(engine: Engine) -> Flask:
     """The floor's application on that database."""
     app = Flask(__name__, static_folder=None)
     app.secret_key = "the floor's own key"
+    app.config["PROPAGATE_EXCEPTIONS"] = True
     templates: dict[str, Any] = {}
 
     # Compiled once, as templates in files would be.

@@ -17,7 +17,7 @@ import clock
 import config
 from app import create_app
 from bench import floor
-from demo import scale
+from demo import rows, scale
 from models import Affiliation, LinkPurpose, PartnerRole, Person, SignInLink, StaffRole, db
 from permissions import Contact, System
 from services import keys, sessions, staff, staff_sign_in
@@ -75,11 +75,11 @@ def stage(database_url: str, deals: int, seed: int = 7) -> Iterator[Stage]:
             began = time.monotonic()
             scale.generate(deals, seed, tell=lambda _line: None)
             print(f"  {deals:,} deals' worth of rows in {time.monotonic() - began:.0f} s", flush=True)
-        entities = scale.Size(deals).entities
+        entities = rows.Size(deals).entities
         engine = create_engine(database_url)
         with engine.begin() as connection:
             connection.execute(
-                text("CREATE TABLE floor_audit (verb text, subject bigint, created_at timestamp with time zone)")
+                text("CREATE TABLE floor_audit (verb text, subject bigint, created_at timestamptz)")
             )
         yield Stage(deals, app, _ours(app), _floor(floor.make(engine)), entities)
         engine.dispose()
@@ -104,7 +104,10 @@ def _ours(app: Flask) -> FlaskClient:
         with transaction():
             outcome = staff_sign_in.record(checked, browser=FAMILIES[0], system=FAMILIES[1])
         first = db.session.scalars(
-            select(Affiliation).where(Affiliation.role == PartnerRole.PRINCIPAL).order_by(Affiliation.id).limit(1)
+            select(Affiliation)
+            .where(Affiliation.role == PartnerRole.PRINCIPAL)
+            .order_by(Affiliation.id)
+            .limit(1)
         ).one()
         with transaction():
             _row, token = sessions.start(

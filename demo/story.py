@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select
 
 import clock
 import config
@@ -284,11 +284,7 @@ def _silence_the_past(today: datetime) -> None:
     """Mails of the story's past are not sent today; the invitation that is still open is."""
     with transaction() as session:
         past = Mail.created_at < today - timedelta(days=2, hours=12)
-        session.execute(
-            update(Mail)
-            .where(Mail.status == MailStatus.QUEUED, past)
-            .values(status=MailStatus.SENT, sent_at=Mail.created_at, attempts=1, subject="(demonstration)")
-        )
+        session.execute(delete(Mail).where(Mail.status == MailStatus.QUEUED, past))
 
 
 def _write_sign_ins(settings: config.Settings, password: str) -> None:
