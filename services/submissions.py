@@ -29,11 +29,16 @@ def claim(actor: Actor, form_key: str, body: str) -> str | None:
     made = session.execute(
         insert(FormSubmission)
         .values(
-            actor_key=owner, form_key=form_key, body_digest=keys.digest(body), location="", created_at=clock.now()
+            actor_key=owner,
+            form_key=form_key,
+            body_digest=keys.digest(body),
+            location="",
+            created_at=clock.now(),
         )
         .on_conflict_do_nothing()
+        .returning(FormSubmission.form_key)  # the count of rows is not told alike by all databases
     )
-    if made.rowcount == 1:  # type: ignore[attr-defined]
+    if made.first() is not None:
         return None
     first = session.execute(
         select(FormSubmission.body_digest, FormSubmission.location).where(
