@@ -19,6 +19,6 @@ def verify() -> None:
 
     with plainly():
         outcome = audit_chain.verify()
-    if not outcome.is_sound:
+    if not outcome.is_whole:
         raise click.ClickException(str(outcome))
     click.echo(str(outcome))

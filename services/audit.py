@@ -210,11 +210,14 @@ HASHED = (
 )
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def chain_hash(row: dict[str, Any]) -> str:
     """SHA-256 over the previous hash and the row's canonical JSON (sorted keys, UTC microseconds)."""
     values = {name: row[name] for name in HASHED}
     values["created_at"] = row["created_at"].astimezone(UTC).isoformat(timespec="microseconds")
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _canonical(values)
     return hashlib.sha256(f"{row['previous_hash']}\n{text}".encode()).hexdigest()
 
 

@@ -36,8 +36,13 @@ def digest(token: str) -> str:
 
 def sign(purpose: str, *parts: object) -> str:
     """A keyed digest of the parts (HMAC-SHA256, hexadecimal): for what is too short to hash plainly."""
+    return sign_with(config.current().secret_key, purpose, *parts)
+
+
+def sign_with(key: str, purpose: str, *parts: object) -> str:
+    """The same with a key of our choosing, to check what an earlier SECRET_KEY signed."""
     message = "\x1f".join(str(part) for part in parts).encode("utf-8", "surrogatepass")
-    return hmac.new(_derive(config.current().secret_key, f"sign:{purpose}"), message, "sha256").hexdigest()
+    return hmac.new(_derive(key, f"sign:{purpose}"), message, "sha256").hexdigest()
 
 
 def same(left: str, right: str) -> bool:
