@@ -1,34 +1,29 @@
-"""Invitations: who may make them, how long they live, and that accepting makes one person and one place."""
+"""Invitations: who may make them, how long they live, and what ends them."""
 
 import re
-import threading
 from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 import clock
 from models import (
-    Affiliation,
     AuditEvent,
     Entity,
     EntityStatus,
     Invitation,
     InvitationStatus,
     Mail,
-    OnboardingStatus,
-    OrganizationStatus,
     PartnerRole,
-    Person,
     db,
 )
 from permissions import Contact
-from services import keys, people, sign_in
+from services import keys, people
 from services.errors import Gone, IllegalMove, NotAllowed, NotFound, Refusal
 from services.transaction import transaction
 from tests import cast, make
-from tests.contexts import apart
+from tests.crowd import at_once
 
 pytestmark = pytest.mark.usefixtures("app")
 ROLE = PartnerRole
@@ -267,156 +262,6 @@ def test_an_overdue_invitation_is_expired_before_the_sweep_says_so(time):
     assert people.expire_due() == 1
     assert people.expire_due() == 0
     assert verbs()[-1] == "invitation.expired"
-
-
-# MARK: Accepting
-
-
-def test_the_first_to_accept_becomes_a_person_and_opens_the_entity():
-    entity = make.entity(status=EntityStatus.PENDING)
-    dana = cast.actor(cast.DANA)
-    invitation = invite(dana, entity, role=ROLE.PRINCIPAL)
-    contact = accept(invitation)
-
-    assert (contact.person.email_canonical, contact.affiliation.role) == (cast.NOAH_EMAIL, ROLE.PRINCIPAL)
-    assert contact.affiliation.is_primary
-    assert invitation.status is InvitationStatus.ACCEPTED
-    assert (entity.status, entity.onboarding_status) == (EntityStatus.ACTIVE, OnboardingStatus.IN_PROGRESS)
-    assert verbs()[-4:] == ["invitation.accepted", "person.created", "contact.added", "entity.activated"]
-    told = db.session.scalars(select(Mail).where(Mail.verb == "invitation.accepted")).all()
-    assert [mail.email for mail in told] == [dana.email]
-
-
-def test_somebody_known_elsewhere_gets_the_place_added():
-    ruth = cast.contact(cast.RUTH)
-    contact = accept(make.invitation(email=ruth.person.email, role=ROLE.TECHNICAL))
-
-    assert contact.person is ruth.person
-    assert not contact.affiliation.is_primary
-    assert db.session.scalar(select(func.count()).select_from(Affiliation)) == 2
-
-
-def test_the_principals_are_told_that_somebody_joined():
-    amara = cast.contact(cast.AMARA)
-    accept(make.invitation(entity=amara.entity, by=amara))
-    told = db.session.scalars(select(Mail).where(Mail.verb == "invitation.accepted")).all()
-    assert [mail.email for mail in told] == [amara.person.email]
-
-
-def test_accepting_again_gives_the_same_place():
-    invitation = make.invitation()
-    first = accept(invitation)
-    again = accept(invitation)
-    assert (again.person.id, again.affiliation.id) == (first.person.id, first.affiliation.id)
-
-
-def test_another_address_accepts_nothing():
-    invitation = make.invitation()
-    with pytest.raises(Refusal, match="Use the address the invitation was sent to"), transaction():
-        people.accept(invitation=invitation, email_canonical="other@unl.example")
-    assert invitation.status is InvitationStatus.PENDING
-
-
-def test_a_place_that_ran_out_gives_way_to_a_new_one(time):
-    old = make.contact(role=ROLE.VIEWER, valid_until=time.now + timedelta(days=1))
-    time.pass_(days=2)
-    new = accept(make.invitation(email=old.person.email, role=ROLE.PRINCIPAL))
-    assert new.affiliation.id != old.affiliation.id
-    assert new.affiliation.role is ROLE.PRINCIPAL
-
-
-@pytest.mark.parametrize("what", ["entity", "organization", "offboarded", "person"])
-def test_nothing_is_accepted_while_partner_or_person_is_out(what):
-    person = make.person(cast.NOAH_EMAIL)
-    invitation = make.invitation(email=cast.NOAH_EMAIL)
-    if what == "person":
-        make.person(cast.NOAH_EMAIL, is_active=False)
-    elif what == "organization":
-        make.organization(status=OrganizationStatus.SUSPENDED)
-    else:
-        make.entity(status=EntityStatus.SUSPENDED if what == "entity" else EntityStatus.OFFBOARDED)
-    with pytest.raises(Gone):
-        accept(invitation)
-    assert person.affiliations == []
-
-
-# MARK: At the same moment
-
-
-def at_once(app: Flask, works) -> list[object]:
-    """Each work in a thread and an application context of its own; what came back, errors included."""
-    came: list[object] = []
-    start = threading.Barrier(len(works))
-
-    def run(work) -> None:
-        with app.app_context():
-            start.wait()
-            try:
-                came.append(work())
-            except Exception as error:
-                came.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-
-    def all_of_them() -> None:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    apart(all_of_them)
-    return came
-
-
-def test_two_acceptances_at_once_make_one_person_and_one_place(app: Flask):
-    for round_ in range(5):
-        invitation = make.invitation(email=f"round-{round_}@unl.example")
-        number, email = invitation.id, invitation.email_canonical
-
-        def take(number=number, email=email) -> tuple[int, int]:
-            with transaction():
-                found = db.session.get_one(Invitation, number)
-                contact = people.accept(invitation=found, email_canonical=email)
-                return contact.person.id, contact.affiliation.id
-
-        came = at_once(app, [take] * 4)
-        assert len(came) == 4
-        assert len(set(came)) == 1, came
-
-
-def test_two_links_of_one_invitation_at_once_let_one_in(app: Flask):
-    invitation = make.invitation(email=cast.NOAH_EMAIL, send=True)
-    tokens = [make.mailed(invitation), make.link(cast.NOAH_EMAIL, invitation=invitation)[0]]
-
-    def redeem(token: str) -> str:
-        with transaction():
-            return sign_in.redeem(token=token, browser="Firefox", system="Linux").session_token
-
-    came = at_once(app, [lambda token=token: redeem(token) for token in tokens])
-    assert sorted(type(one).__name__ for one in came) == ["Spent", "str"], came
-    assert db.session.scalar(select(func.count()).select_from(Person)) == 1
-    assert db.session.scalar(select(func.count()).select_from(Affiliation)) == 1
-
-
-def test_two_invitations_of_one_newcomer_at_once_make_one_person(app: Flask):
-    """At two entities, so no row of theirs is locked by both; the person is made under either."""
-    for round_ in range(5):
-        email = f"round-{round_}@unl.example"
-        numbers = [
-            make.invitation(entity=make.entity(name=name), email=email).id for name in ("First", "Second")
-        ]
-
-        def take(number: int, email=email) -> int:
-            with transaction():
-                found = db.session.get_one(Invitation, number)
-                return people.accept(invitation=found, email_canonical=email).person.id
-
-        came = at_once(app, [lambda number=number: take(number) for number in numbers])
-        assert len(set(came)) == 1, came
-        primary = select(func.count()).where(
-            Affiliation.partner_user_id == came[0], Affiliation.is_primary.is_(True)
-        )
-        assert db.session.scalar(primary) == 1
 
 
 def test_inviting_the_same_address_at_once_leaves_one_open_invitation(app: Flask):
