@@ -1,6 +1,15 @@
 """What staff type to come in, and about themselves and each other."""
 
-from wtforms import BooleanField, EmailField, HiddenField, PasswordField, RadioField, SelectField, StringField
+from wtforms import (
+    BooleanField,
+    EmailField,
+    HiddenField,
+    PasswordField,
+    RadioField,
+    SelectChoice,
+    SelectField,
+    StringField,
+)
 from wtforms.validators import InputRequired, Length, Optional
 
 from forms.base import Form
@@ -24,7 +33,7 @@ ROLE_HINTS: dict[str, str] = {
     "content": "Sees the home page; documents, training and pages when they arrive",
     "auditor": "Reads partners, mails, staff and the audit log, and changes nothing",
 }
-ROLE_CHOICES = [(role.value, label) for role, label in ROLE_LABELS.items()]
+ROLE_CHOICES = [SelectChoice(value=role.value, label=label) for role, label in ROLE_LABELS.items()]
 
 
 class SignInForm(Form):

@@ -25,8 +25,6 @@ _BROKEN = (
     EOFError,
     ArithmeticError,
     LookupError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
 
 
@@ -54,6 +52,8 @@ def clean(uploaded: bytes) -> Logo:
             return _redrawn(uploaded)
     except Refusal:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels() from error
     except (*_BROKEN, Warning) as error:
         raise Refusal("The logo must be a PNG, JPEG or WebP", field="logo") from error
 
@@ -61,7 +61,7 @@ def clean(uploaded: bytes) -> Logo:
 def _redrawn(uploaded: bytes) -> Logo:
     with Image.open(BytesIO(uploaded), formats=FORMATS) as picture:
         if max(picture.size) > LARGEST_SIDE:
-            raise Refusal(f"The logo must be at most {LARGEST_SIDE} × {LARGEST_SIDE} pixels", field="logo")
+            raise _too_many_pixels()
         picture.load()
         drawn = ImageOps.exif_transpose(picture).convert("RGBA")
     drawn.thumbnail(KEPT_SIZE, Image.Resampling.LANCZOS)
@@ -71,3 +71,7 @@ def _redrawn(uploaded: bytes) -> Logo:
     packed = BytesIO()
     bare.save(packed, "PNG", optimize=True)
     return Logo(packed.getvalue(), *bare.size)
+
+
+def _too_many_pixels() -> Refusal:
+    return Refusal(f"The logo must be at most {LARGEST_SIDE} × {LARGEST_SIDE} pixels", field="logo")

@@ -126,7 +126,7 @@ class Visitor:
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         if "query_string" in options:
             path = parts.path
-        return apart(
+        response = apart(
             lambda: self.client.open(
                 path,
                 method=method,
@@ -137,6 +137,8 @@ class Visitor:
                 **options,
             )
         )
+        response.request.environ["wsgi.input"].close()  # the test client leaves a large body open
+        return response
 
 
 class Page:
