@@ -103,7 +103,7 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
         "Partners",
         (
             Place("Partners", "partners.index", P.READ_PARTNERS, "building-community", "p"),
-            Place("Mails", "mails.index", P.READ_MAILS, "mail", "m"),
+            Place("Mails", "mails.index_view", P.READ_MAILS, "mail", "m"),
         ),
     ),
     (
@@ -123,7 +123,7 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("Brand", "settings_brand.index", P.MANAGE_BRAND, "palette"),
             Place("Staff", "settings_staff.index", P.READ_STAFF, "user-shield"),
             Place("Audit log", "audit.index", P.READ_AUDIT, "history", "a"),
-            Place("Sign-in log", "auth_events.index", P.READ_AUDIT, "login"),
+            Place("Sign-in log", "auth_events.index_view", P.READ_AUDIT, "login"),
         ),
     ),
 )

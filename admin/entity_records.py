@@ -9,7 +9,8 @@ import clock
 from admin import cells
 from admin.filters import Reference, choice, days
 from admin.listing import Column, Listing
-from admin.table import SUGGESTED, RecordView
+from admin.suggestions import SUGGESTED
+from admin.table import RecordView
 from models import Entity, Invitation, InvitationStatus, Organization
 from services.names import ENTITY_KIND_WORDS
 from services.search import Source

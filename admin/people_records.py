@@ -9,7 +9,8 @@ import clock
 from admin import cells
 from admin.filters import Reference, choice, days
 from admin.listing import Column, Listing
-from admin.table import SUGGESTED, RecordView
+from admin.suggestions import SUGGESTED
+from admin.table import RecordView
 from models import Affiliation, Entity, Person, Staff
 from permissions import Permission
 from services.search import Source

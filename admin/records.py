@@ -9,37 +9,19 @@ from typing import Any, ClassVar
 from flask import url_for
 
 from admin import cells
-from admin.filters import Suggested, choice, days
+from admin.filters import choice, days
 from admin.listing import Column, Listing
-from admin.table import SUGGESTED, CreatingRecordView, RecordView, TableView
+from admin.suggestions import SUGGESTED
+from admin.table import CreatingRecordView, RecordView, TableView
 from models import (
-    Entity,
     Organization,
-    Person,
     School,
-    Staff,
 )
 from permissions import Permission
 from services.names import KIND_WORDS
 from services.search import Source
 
 P = Permission
-
-SUGGESTED.update(
-    {
-        "organizations": Suggested(
-            Organization, (Organization.name,), Organization.name, hint=Organization.domain
-        ),
-        "entities": Suggested(
-            Entity, (Entity.name,), Entity.name, hint=Organization.name, join=Entity.organization
-        ),
-        "people": Suggested(
-            Person, (Person.full_name, Person.email_canonical), Person.full_name, hint=Person.email
-        ),
-        "schools": Suggested(School, (School.name,), School.name, hint=School.city),
-        "staff": Suggested(Staff, (Staff.full_name,), Staff.full_name, hint=Staff.email),
-    }
-)
 
 ORGANIZATION_KINDS = {kind.value: words for kind, words in KIND_WORDS.items()}
 

@@ -17,6 +17,7 @@ from admin.base import Guarded, staff
 from admin.editing import edit_record, new_record
 from admin.filters import GREATEST_ID, Suggested, spoken
 from admin.listed import Listed
+from admin.suggestions import SUGGESTED
 from admin.table_forms import RecordForm, form_of, is_secret, words_of
 from models import db
 from permissions import Permission, allowed
@@ -145,6 +146,10 @@ class TableView(Guarded, Listed, ModelView):
         """Ways on from a row's page: label and url."""
         return []
 
+    def buttons(self, row: Any) -> list[dict[str, str]]:
+        """What can be done with the row, as buttons that post: label and url."""
+        return []
+
     # MARK: Pages
 
     @expose("/")
@@ -176,6 +181,7 @@ class TableView(Guarded, Listed, ModelView):
             badges=self.badges(row),
             lines=[self.value(row, name) for name in self.details],
             actions=self.actions(row),
+            buttons=self.buttons(row),
             edit_url=self.edit_url(row),
             history_url=history_url(row) if allowed(staff(), Permission.READ_AUDIT) else "",
             home=url_for(f"{self.endpoint}.index_view"),
@@ -278,8 +284,6 @@ class CreatingRecordView(RecordView):
         return new_record(self)
 
 
-#: What is suggested of each table, by the last part of its address; admin/records.py fills it.
-SUGGESTED: dict[str, Suggested] = {}
 #: Of each table of records: the endpoint of its view and what it takes to read there.
 ADDRESSES: dict[str, tuple[str, Permission]] = {}
 

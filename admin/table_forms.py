@@ -25,9 +25,10 @@ from wtforms.validators import Optional, ValidationError
 import language
 from admin.filters import Suggested, read_id, spoken
 from forms.base import Form
-from language import LOCALES, TIME_ZONES
+from language import TIME_ZONES, locales
 from models import Base, Moment
 from permissions import PARTNER_PERMISSIONS, Permission
+from services.sentences import word
 
 #: Names that never stand in a form, a list, a page or an export, whatever a view asks for.
 SECRETS = ("hash", "digest", "secret", "token", "epoch", "totp", "password", "code_tries")
@@ -241,7 +242,7 @@ def _field(model: type[Base], name: str, label: str, references: dict[str, tuple
             label, [(zone, zone.replace("_", " ")) for zone in sorted(TIME_ZONES)], "As the company"
         )
     if name == "locale":
-        return _select(label, [(locale, _language(locale)) for locale in LOCALES], "As the company")
+        return _select(label, [(locale, _language(locale)) for locale in locales()], "As the company")
     if name == "permissions":
         return OverridesField(label)
     if name in references:
@@ -298,8 +299,6 @@ def _language(locale: str) -> str:
 
 def words_of(value: Any) -> str:
     """A value as pages show it: moments in the reader's zone, roles and kinds as words."""
-    from services.timeline import word
-
     if isinstance(value, datetime):
         return language.moment(value)
     if value is None or value in ("", {}):

@@ -35,6 +35,7 @@ JOBS: dict[str, str] = {
 }
 #: Jobs that fall due by themselves: how often, and the function.
 PERIODIC: dict[str, tuple[timedelta, str]] = {
+    "audit.checkpoint": (timedelta(hours=1), "services.audit_chain:checkpoint"),
     "invitations.expire": (timedelta(minutes=5), "services.invitations:expire_due"),
     "limits.forget": (timedelta(hours=1), "services.limits:forget_old"),
 }

@@ -109,11 +109,12 @@ def told_changes(verb: str, changes: dict[str, Any], facts: dict[str, Any]) -> t
             names = facts.get(name)
             before, after = names if isinstance(names, list) and len(names) == 2 else (old, new)
             label = _FIELDS.get(name, name.replace("_", " ").capitalize())
-            told.append(Change(label, _shown(before), _shown(after)))
+            told.append(Change(label, shown(before), shown(after)))
     return tuple(told)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value of a change as a reader says it: moments in their zone, at most 200 characters."""
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", value):
         return language.moment(datetime.fromisoformat(value))
     text = word(value)

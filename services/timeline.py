@@ -172,6 +172,11 @@ def recent(*, limit: int = 10, link: Link | None = None) -> Timeline:
     return Timeline(events)
 
 
+def tell(row: Any, *, link: Link | None = None) -> Happening:
+    """One event of the log as a line of the timeline, for staff; `row` has the event's columns."""
+    return _happening(row, for_partner=False, link=link)
+
+
 # MARK: What is asked for
 
 
