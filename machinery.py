@@ -6,12 +6,8 @@ import shutil
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from functools import lru_cache
 
 import structlog
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask, Response, abort, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import (
@@ -30,7 +26,7 @@ import clock
 import config
 from models import JobRun, Mail, MailStatus, db
 from permissions import public
-from services import jobs, keys, storage
+from services import jobs, keys, schema, storage
 
 log = structlog.get_logger()
 machinery = Blueprint("machinery", __name__)
@@ -93,22 +89,6 @@ def _database() -> str:
     return ""
 
 
-def _migrations() -> str:
-    with db.engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-    newest = _newest_revision()
-    if present == newest:
-        return ""
-    return f"the database is at revision {present}, this version needs {newest}: run `flask db upgrade`"
-
-
-@lru_cache(maxsize=1)
-def _newest_revision() -> str | None:
-    found = Config()
-    found.set_main_option("script_location", str(config.ROOT / "migrations"))
-    return ScriptDirectory.from_config(found).get_current_head()
-
-
 def _storage() -> str:
     return "" if storage.is_reachable() else "the storage of STORAGE_URL does not answer"
 
@@ -134,7 +114,7 @@ def _worker() -> str:
 
 CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
-    "migrations": _migrations,
+    "migrations": schema.problem,
     "storage": _storage,
     "disk": _disk,
     "mails": _mails,
@@ -167,9 +147,10 @@ def _of_the_database() -> CollectorRegistry:
     registry = CollectorRegistry()
     mails = Gauge("portico_mails", "Mails that are not sent", ["status"], registry=registry)
     waiting = select(Mail.status, func.count()).where(Mail.status != MailStatus.SENT).group_by(Mail.status)
-    counted: dict[MailStatus, int] = dict(db.session.execute(waiting).tuples().all())
     for status in (MailStatus.QUEUED, MailStatus.SENDING, MailStatus.FAILED):
-        mails.labels(status.value).set(counted.get(status, 0))
+        mails.labels(status.value).set(0)
+    for status, number in db.session.execute(waiting).all():
+        mails.labels(status.value).set(number)
     ages = Gauge("portico_job_age_seconds", "Since a job last ended", ["job"], registry=registry)
     for name, ended in db.session.execute(select(JobRun.name, JobRun.last_ended_at)).all():
         if ended is not None:

@@ -4,6 +4,7 @@ import click
 from flask.cli import with_appcontext
 
 from cli.plainly import plainly
+from services import audit_chain
 
 
 @click.group()
@@ -15,8 +16,6 @@ def audit() -> None:
 @with_appcontext
 def verify() -> None:
     """Recompute the whole chain; says where a row was changed, removed or put in."""
-    from services import audit_chain
-
     with plainly():
         outcome = audit_chain.verify()
     if not outcome.is_whole:

@@ -6,17 +6,15 @@ import sys
 from collections.abc import Callable
 
 import click
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask.cli import with_appcontext
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 import clock
 import config
 from cli.plainly import database_trouble
 from models import Staff, db
-from services import jobs, mail_transport, storage
+from services import jobs, mail_transport, schema, storage
 
 #: Before these, Python's mail and address modules have holes that were closed since.
 SAFE_PYTHON = (3, 11, 10)
@@ -81,16 +79,12 @@ def _data_dir() -> str:
 
 
 def _database() -> str:
-    with db.engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-        present = MigrationContext.configure(connection).get_current_revision()
-    newest = ScriptDirectory(str(config.ROOT / "migrations")).get_current_head()
-    if present != newest:
-        raise Wrong(f"is at revision {present}, this version needs {newest}: run `flask db upgrade`")
+    if problem := schema.problem():
+        raise Wrong(problem)
     kind = db.engine.dialect.name
     if kind == "sqlite" and config.current().is_production:
         raise Advice("SQLite serves one machine; set DATABASE_URL to a PostgreSQL for more")
-    return f"{kind}, at revision {present}"
+    return f"{kind}, at revision {schema.newest()}"
 
 
 def _mail() -> str:

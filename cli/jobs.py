@@ -6,6 +6,7 @@ from flask.cli import with_appcontext
 
 from cli.plainly import plainly
 from services import jobs as engine
+from services import schema
 
 
 @click.group()
@@ -20,6 +21,8 @@ def work(threads: int) -> None:
     """Work until told to stop; what is running then is finished first."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the threads need it without the proxy
     with plainly():
+        if problem := schema.problem():
+            raise click.ClickException(problem)
         engine.work(app.app_context, threads=threads)
 
 

@@ -17,6 +17,8 @@ from flask.cli import with_appcontext
 
 import config
 from cli.doctor import is_free
+from cli.plainly import plainly
+from services import schema
 
 #: How long a start may take, and how long a stop: what is running is finished within it.
 START_SECONDS, STOP_SECONDS = 60, 30
@@ -37,6 +39,9 @@ def serve() -> None:
         raise click.ClickException(
             f"Port {settings.port} on {settings.host} is taken by another program; set PORT to another one."
         )
+    with plainly():
+        if problem := schema.problem():
+            raise click.ClickException(problem)
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
         with _told_to_stop():

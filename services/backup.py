@@ -26,12 +26,12 @@ import clock
 import config
 from models import AuditEvent, AuditHead, Mail, MailStatus, Session, SignInLink, Staff, StaffLink, db
 from permissions import System
-from services import audit, keys, storage
+from services import audit, audit_chain, keys, storage
 from services.backup_seal import Opener, Sealer, Unopenable
 from services.job_carrier import SCHEMA as JOBS_SCHEMA
 from services.transaction import transaction
 
-DATABASE, MANIFEST, FILES = "database", "manifest.json", "files/"
+DATABASE, MARKS, MANIFEST, FILES = "database", "audit-checkpoints", "manifest.json", "files/"
 HELD_BACK = "Held back when a backup was restored; send it again if it is still wanted"
 
 
@@ -64,10 +64,11 @@ def create(target: Path) -> Manifest:
     try:
         with tempfile.TemporaryDirectory(prefix="portico-backup-") as folder:
             manifest = _begin()
+            marks = _marks().read_bytes() if _marks().is_file() else b""  # none is newer than the copy
             copy = Path(folder, DATABASE)
             _copy_database(copy)
             with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                _write(file, copy, manifest)
+                _write(file, copy, marks, manifest)
                 file.flush()
                 os.fsync(file.fileno())
             with _opened(unfinished) as (read_back, _folder):
@@ -94,6 +95,7 @@ def load(source: Path, *, replace: bool = False) -> Manifest:
         if not replace and _has_data():
             raise BackupError("This database has data in it; restore into an empty one, or say --replace.")
         _put_database_back(folder / DATABASE)
+        _put_marks_back((folder / MARKS).read_bytes())
         for name in manifest.digests:
             if name.startswith(FILES):
                 storage.put_back(name.removeprefix(FILES), (folder / name).read_bytes())
@@ -140,12 +142,13 @@ def _begin() -> Manifest:
     return Manifest(_kind(), revision, made_at, head.event_id, head.hash, checkpoint)
 
 
-def _write(file: BinaryIO, copy: Path, manifest: Manifest) -> None:
+def _write(file: BinaryIO, copy: Path, marks: bytes, manifest: Manifest) -> None:
     with (
         closing(Sealer(file, config.current().secret_key)) as sealer,
         tarfile.open(fileobj=cast("Any", sealer), mode="w|gz") as archive,
     ):
         _add(archive, manifest, DATABASE, copy)
+        _add(archive, manifest, MARKS, marks)
         for key in sorted(storage.everything()):
             content = storage.get(key)
             if content is not None:  # deleted since it was listed
@@ -188,6 +191,21 @@ def _opened(source: Path) -> Iterator[tuple[Manifest, Path]]:
             raise BackupError("The backup's note of the audit log was changed.")
         _check_database(manifest.kind, folder / DATABASE)
         yield manifest, folder
+
+
+def _marks() -> Path:
+    """The checkpoints of the audit log, which lie outside of the database."""
+    return config.current().data_dir / audit_chain.FILE
+
+
+def _put_marks_back(marks: bytes) -> None:
+    """The checkpoints of then; those of the log that was replaced are kept beside them."""
+    path = _marks()
+    if path.is_file():
+        path.rename(path.with_name(f"{path.name}.{clock.now():%Y%m%dT%H%M%S%f}"))
+    if marks:
+        path.write_bytes(marks)
+        path.chmod(0o600)
 
 
 # MARK: The database

@@ -11,7 +11,8 @@ from enum import Enum
 from typing import Any
 
 import clock
-from language import LOCALES, LazyString, _l
+import language
+from language import LazyString, _l
 from models import Company, Entity, Invitation, Mail, MailStatus, Person, SignInRequest, Staff, db
 from permissions import Actor, Permission
 from services import audit, jobs
@@ -166,13 +167,12 @@ def retry(*, actor: Actor, mail: Mail) -> Mail:
 def _locale(asked: str | None, to: Person | Staff | None, invitation: Invitation | None) -> str:
     """The first that we speak: what was asked for, the reader's, the invitation's, the company's."""
     company = db.session.get(Company, 1)
-    wishes = (
+    return language.spoken(
         asked,
         getattr(to, "locale", None),
         invitation.locale if invitation is not None else None,
         company.locale if company is not None else None,
     )
-    return next((wish for wish in wishes if wish in LOCALES), LOCALES[0])
 
 
 def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -108,8 +108,8 @@ def _values(mail: Mail, kind: Kind, company: Company, reader: Person | Staff | N
     invitation = db.session.get(Invitation, mail.invitation_id) if mail.invitation_id else None
     values: dict[str, Any] = {name: _word(name, value) for name, value in mail.facts.items()}
     values |= {
-        "locale_code": mail.locale,
-        "text_direction": "ltr",
+        "locale_code": language.tag(mail.locale),
+        "text_direction": language.direction(mail.locale),
         "company": _face(company),
         "portal": company.portal_name,
         "tenant": company.name,
