@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from babel.core import get_global
 from wtforms import (
     BooleanField,
     EmailField,
@@ -114,9 +115,9 @@ def chips(overrides: Mapping[str, Any]) -> list[dict[str, str]]:
 
 @cache
 def _zones() -> dict[str, list[str]]:
-    """The zones that people live in, by continent."""
+    """The zones that people live in, by continent, each under its newest name alone."""
     found: dict[str, list[str]] = {}
-    for name in sorted(TIME_ZONES):
+    for name in sorted(TIME_ZONES & get_global("zone_territories").keys()):
         continent, _slash, place = name.partition("/")
         if place and continent in _CONTINENTS:
             found.setdefault(continent, []).append(name)
@@ -126,9 +127,12 @@ def _zones() -> dict[str, list[str]]:
 _CONTINENTS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
 
-def zone_choices(company_zone: str) -> dict[str, list[tuple[str, str]]]:
-    """Every time zone by continent, with the company's own in front for who does not care."""
-    choices = {_("Usual"): [("", _("As %(zone)s", zone=_place(company_zone))), ("UTC", "UTC")]}
+def zone_choices(company_zone: str, own: str | None) -> dict[str, list[tuple[str, str]]]:
+    """Every time zone by continent, with the company's in front for who does not care, and one's own."""
+    usual = [("", _("As %(zone)s", zone=_place(company_zone))), ("UTC", "UTC")]
+    if own and own != "UTC" and not any(own in names for names in _zones().values()):
+        usual.append((own, _place(own)))
+    choices = {_("Usual"): usual}
     for continent, names in _zones().items():
         choices[continent] = [(name, _place(name)) for name in names]
     return choices

@@ -95,7 +95,7 @@ def of_sign_in(cause: str, token: str, *, sent_at: datetime, ended_at: datetime 
         )
         return Ending(cause, _("Use the newest email"), [said], again=token)
     said = _("This link was switched off. If you still need access, write to %(address)s.", address=support)
-    return Ending("revoked", _("Link not valid"), [said])
+    return Ending("revoked", _("Link not valid"), [said], **_write_to_us())
 
 
 def of_invitation(invitation: Invitation, state: InvitationStatus, token: str) -> Ending:
@@ -131,4 +131,8 @@ def of_invitation(invitation: Invitation, state: InvitationStatus, token: str) -
         day=day(ended_at),
         address=ours.support_email,
     )
-    return Ending("revoked", _("This invitation was cancelled"), [said])
+    return Ending("revoked", _("This invitation was cancelled"), [said], **_write_to_us())
+
+
+def _write_to_us() -> dict[str, str]:
+    return {"write_to": f"mailto:{company.current().support_email}", "write_label": _("Write to us")}

@@ -33,13 +33,14 @@ def list_team() -> ResponseReturnValue:
         may_manage=may_manage,
         helpers="" if may_manage else listed(row.person.name for row in people.principals_of(who.entity)),
         member_columns=_columns(_("Name"), _("Role"), _("Last sign-in"), may_manage=may_manage),
-        invitation_columns=_columns(_("Address"), _("Role"), _("Status"), may_manage=may_manage),
+        invitation_columns=_columns(_("Address"), _("Status"), may_manage=may_manage),
     )
 
 
 def _columns(*labels: str, may_manage: bool) -> list[dict[str, Any]]:
     columns: list[dict[str, Any]] = [{"label": label} for label in labels]
-    columns[-1]["class"] = "p2"
+    if len(columns) > 2:
+        columns[-1]["class"] = "p2"  # the last column is what a phone can do without
     if may_manage:
         columns.append({"label": _("What you can do"), "is_silent": True})
     return columns
@@ -69,8 +70,12 @@ def _invited(row: Invitation) -> dict[str, Any]:
     ended = _("ended %(when)s", when=relative(row.expires_at))
     return {
         "email": row.email,
-        "under": _("Invited by %(name)s, %(day)s", name=row.invited_by, day=day(row.created_at)),
-        "role_label": ROLE_LABELS[row.role],
+        "under": _(
+            "%(role)s, invited by %(name)s on %(day)s",
+            role=ROLE_LABELS[row.role],
+            name=row.invited_by,
+            day=day(row.created_at),
+        ),
         "state": state.value,
         "when": ends if state is InvitationStatus.PENDING else ended,
         "resend_url": url_for("portal.resend_invitation", invitation_id=row.id),

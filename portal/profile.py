@@ -27,7 +27,7 @@ def edit_profile() -> ResponseReturnValue:
     who = contact()
     is_setup = who.person.profile_completed_at is None
     form = ProfileForm(request.form, obj=who.person)
-    form.time_zone.choices = zone_choices(company.current().time_zone)
+    form.time_zone.choices = zone_choices(company.current().time_zone, who.person.time_zone)
     if request.method == "GET" or not form.validate():
         return _show_profile(form, who, is_setup=is_setup)
     try:

@@ -126,7 +126,7 @@ def test_a_principal_invites_a_colleague_who_signs_in(principal, browse, mailbox
     page = page.submit("Send invitation", email="noah.becker@unl.example", role="salesperson")
     assert page.path == TEAM
     assert "Invitation sent to noah.becker@unl.example" in page
-    assert "Invited by Amara Okafor" in page
+    assert "Salesperson, invited by Amara Okafor" in page
 
     link = mailbox.latest(to="noah.becker@unl.example").link("/partners/")
     page = browse.another().get(link)
