@@ -117,7 +117,7 @@ def _count_contacts(entities: Sequence[Entity]) -> Mapping[int, int]:
     """The number of people with access to each entity of a page: one statement."""
     now = clock.now()
     counted = (
-        select(Affiliation.entity_id, func.count())
+        select(Affiliation.entity_id, func.count().label("people"))
         .where(
             Affiliation.entity_id.in_([entity.id for entity in entities]),
             Affiliation.ended_at.is_(None),
@@ -125,7 +125,7 @@ def _count_contacts(entities: Sequence[Entity]) -> Mapping[int, int]:
         )
         .group_by(Affiliation.entity_id)
     )
-    return dict(db.session.execute(counted).tuples().all())
+    return {row.entity_id: row.people for row in db.session.execute(counted)}
 
 
 _CONTACTS = (

@@ -176,24 +176,21 @@ def fates_of(invitations: list[Invitation]) -> dict[int, Fate]:
             )
         )
     }
-    opened = dict(
-        db.session.execute(
-            select(SignInLink.invitation_id, func.max(AuthEvent.created_at))
-            .join(AuthEvent, AuthEvent.sign_in_link_id == SignInLink.id)
-            .where(
-                SignInLink.invitation_id.in_(numbers),
-                AuthEvent.email_canonical.in_({invitation.email_canonical for invitation in invitations}),
-                AuthEvent.kind == "link_opened",
-            )
-            .group_by(SignInLink.invitation_id)
+    looked = db.session.execute(
+        select(SignInLink.invitation_id, func.max(AuthEvent.created_at).label("at"))
+        .join(AuthEvent, AuthEvent.sign_in_link_id == SignInLink.id)
+        .where(
+            SignInLink.invitation_id.in_(numbers),
+            AuthEvent.email_canonical.in_({invitation.email_canonical for invitation in invitations}),
+            AuthEvent.kind == "link_opened",
         )
-        .tuples()
-        .all()
+        .group_by(SignInLink.invitation_id)
     )
+    opened = {row.invitation_id: row.at for row in looked}
     return {invitation.id: _fate(invitation, mails.get(invitation.id), opened) for invitation in invitations}
 
 
-def _fate(invitation: Invitation, mail: object, opened: dict[int | None, datetime]) -> Fate:
+def _fate(invitation: Invitation, mail: object, opened: dict[int, datetime]) -> Fate:
     if invitation.status is InvitationStatus.ACCEPTED:
         return Fate("accepted", invitation.accepted_at)
     if invitation.id in opened:

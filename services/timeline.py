@@ -160,7 +160,7 @@ def recent(*, limit: int = 10, link: Link | None = None) -> Timeline:
     )
     rows = list(db.session.execute(statement))
     named = select(Entity.id, Entity.name).where(Entity.id.in_({row.entity_id for row in rows}))
-    names = dict(db.session.execute(named).tuples().all())
+    names = {row.id: row.name for row in db.session.execute(named)}
     events = []
     for row in rows:
         event = _happening(row, for_partner=False, link=link)
