@@ -1,4 +1,4 @@
-# make run · test · check · bench · lock · seed · clean – what they make lives in .venv and var.
+# make run · test · check · bench · lock · seed · messages · clean – what they make lives in .venv and var.
 PYTHON ?= python3
 BIN := .venv/bin
 FLASK := $(BIN)/flask --app app
@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 OLD := Portico needs Python 3.11 or newer; name one like this: make PYTHON=python3.12 $(MAKECMDGOALS)
 BARE := $(PYTHON) cannot make virtual environments; install its venv module (Debian: apt-get install python3-venv).
 
-.PHONY: run test check bench lock seed clean
+.PHONY: run test check bench lock seed messages clean
 
 run: .venv/run  ## the web server and the worker, on demonstration data if the database is empty
 	@$(FLASK) db upgrade
@@ -30,6 +30,17 @@ bench: .venv/dev  ## time, queries and memory of the heaviest pages at scale
 seed: .venv/run  ## demonstration data into an existing database
 	@$(FLASK) db upgrade
 	@$(FLASK) demo load
+
+TRANSLATIONS := translations
+CATALOGUE = $(TRANSLATIONS)/%/LC_MESSAGES/messages.po
+messages: .venv/dev  ## collect the portal's texts for its translations and compile these; NEW=de begins one
+	@mkdir -p $(TRANSLATIONS)
+	@$(BIN)/pybabel -q extract -F babel.cfg -k _l --project Portico --sort-by-file -o $(TRANSLATIONS)/messages.pot .
+	@for language in $(sort $(NEW) $(patsubst $(CATALOGUE),%,$(wildcard $(subst %,*,$(CATALOGUE))))); do \
+		$(BIN)/pybabel -q update -i $(TRANSLATIONS)/messages.pot -d $(TRANSLATIONS) -l $$language \
+			--init-missing --ignore-pot-creation-date --previous || exit 1; \
+		$(BIN)/pybabel -q compile -d $(TRANSLATIONS) -l $$language || exit 1; \
+	done
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import click
 from flask import Flask, Request, current_app, g, has_request_context, request
 from flask_babel import Babel
 from flask_login import LoginManager
@@ -12,11 +13,11 @@ import admin
 import assets
 import cli
 import config
+import language
 import logs
 import machinery
 import portal
 import web
-from language import LOCALES
 from models import Company, db
 from permissions import allowed
 from services import brand, company, jobs, sessions, staff_sign_in
@@ -24,7 +25,10 @@ from services import brand, company, jobs, sessions, staff_sign_in
 
 def create_app(settings: config.Settings | None = None) -> Flask:
     """Portico, put together with these settings (default: those of the environment)."""
-    settings = settings or config.Settings.from_environment()
+    try:
+        settings = settings or config.Settings.from_environment()
+    except config.SettingError as error:  # a command says that sentence and nothing else
+        raise click.ClickException(str(error)) from error
     config.use(settings)
     logs.set_up(settings)
     app = Flask(__name__, static_folder=None)
@@ -38,7 +42,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         SESSION_COOKIE_SECURE=settings.is_production,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=sessions.LIFETIME,
-        BABEL_TRANSLATION_DIRECTORIES=str(config.ROOT / "translations"),
+        BABEL_TRANSLATION_DIRECTORIES=str(settings.translations),
         DEBUG=settings.debug,
     )
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
@@ -100,13 +104,14 @@ def _company() -> Company:
 
 
 def _locale() -> str:
-    """The reader's language: their own choice, else the browser's, else the company's."""
-    chosen = getattr(getattr(g.get("actor"), "person", None), "locale", None)
-    if chosen in LOCALES:
-        return str(chosen)
+    """The reader's language: their own, else the browser's, else the company's; the desk speaks English."""
     if not has_request_context():  # the worker, a command
-        return company.current().locale
-    return request.accept_languages.best_match(LOCALES) or _company().locale
+        return language.spoken(company.current().locale)
+    if request.path.startswith("/admin"):
+        return language.ENGLISH
+    own = getattr(getattr(g.get("actor"), "person", None), "locale", None)
+    wanted = request.accept_languages.best_match(language.locales())
+    return language.spoken(own, wanted, _company().locale)
 
 
 def _time_zone() -> str:
@@ -119,10 +124,11 @@ def _time_zone() -> str:
 def _everywhere() -> dict[str, Any]:
     """What every template may use."""
     theme = request.cookies.get("theme", "")
+    locale = _locale()
     return {
         "company": _company(),
-        "locale_code": _locale(),
-        "text_direction": "ltr",
+        "locale_code": language.tag(locale),
+        "text_direction": language.direction(locale),
         "theme": theme if theme in {"light", "dark"} else None,
         "allowed": allowed,
         "product": current_app.name,

@@ -39,6 +39,7 @@ class Settings:
     port: int = 8000
     web_workers: int = 1
     staff_second_factor: str = "optional"
+    translations: Path = ROOT / "translations"  # part of the program, so no environment names it
     trusted_proxies: int = 0
     debug: bool = False
 

@@ -1,47 +1,90 @@
 """One place for words, dates, numbers and money in the reader's language and time zone.
 
 Works inside a request (the reader's locale) and outside of one (the worker sets it with `speaking`).
+A catalogue in translations/ is all that another language takes: see docs/decisions/0005.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import flask_babel
-from babel import Locale
-from babel.dates import get_timezone, get_timezone_name
+from babel import Locale, UnknownLocaleError
+from babel.dates import get_datetime_format, get_timezone, get_timezone_name
 from babel.lists import format_list
+from babel.numbers import get_currency_precision
 from flask_babel import gettext, lazy_gettext, ngettext
 from flask_babel.speaklater import LazyString
 
 import clock
+import config
 
 _ = gettext
 _l = lazy_gettext
 
-#: Languages that the portal speaks; a catalogue in translations/ makes another one.
-LOCALES = ("en",)
+#: The language that the texts are written in, and that the desk speaks.
+ENGLISH = "en"
 TIME_ZONES = frozenset(available_timezones())
 
 __all__ = [
-    "LOCALES",
+    "ENGLISH",
     "TIME_ZONES",
     "LazyString",
     "_",
     "_l",
     "day",
+    "direction",
     "gettext",
     "lazy_gettext",
     "listed",
+    "locales",
     "moment",
     "money",
     "ngettext",
     "number",
     "relative",
     "speaking",
+    "spoken",
+    "tag",
 ]
+
+
+def locales() -> tuple[str, ...]:
+    """The languages that the portal speaks: English, and each that has a compiled catalogue."""
+    return _locales(config.current().translations)
+
+
+@cache
+def _locales(folder: Path) -> tuple[str, ...]:
+    found = {path.parts[-3] for path in folder.glob("*/LC_MESSAGES/messages.mo")}
+    return (ENGLISH, *sorted(name for name in found - {ENGLISH} if _is_locale(name)))
+
+
+def _is_locale(name: str) -> bool:
+    try:
+        return str(Locale.parse(name)) == name
+    except (UnknownLocaleError, ValueError):
+        return False
+
+
+def spoken(*wishes: str | None) -> str:
+    """The first of these that the portal speaks, else English."""
+    return next((wish for wish in wishes if wish in locales()), ENGLISH)
+
+
+def tag(locale: str) -> str:
+    """The locale as `lang` wants it: "pt-BR" for "pt_BR"."""
+    return locale.replace("_", "-")
+
+
+def direction(locale: str) -> Literal["ltr", "rtl"]:
+    """Which way the language is written, for `dir`."""
+    return "rtl" if Locale.parse(locale).text_direction == "rtl" else "ltr"
 
 
 @contextmanager
@@ -65,15 +108,22 @@ def plural(one: str, many: str, count: int) -> str:
 
 
 def day(value: date | datetime) -> str:
-    """The day in the reader's zone and order: "21 Nov 2026"."""
-    if isinstance(value, datetime):
-        return str(flask_babel.format_datetime(value, "d MMM yyyy"))
-    return str(flask_babel.format_date(value, "d MMM yyyy"))
+    """The day in the reader's zone and order: "21 Nov 2026" in English."""
+    form = "d MMM yyyy" if _locale().language == ENGLISH else "medium"
+    return str(flask_babel.format_date(value, form))
 
 
 def moment(value: datetime) -> str:
-    """Day, time and zone: "21 Nov 2026, 14:30 CET"."""
-    return f"{flask_babel.format_datetime(value, 'd MMM yyyy, HH:mm')} {zone_name(value)}"
+    """Day, time and zone: "21 Nov 2026, 14:30 CET" in English."""
+    return f"{_day_and_time(value)} {zone_name(value)}"
+
+
+def _day_and_time(value: datetime) -> str:
+    """Joined and ordered as the reader's language does it, without seconds."""
+    if _locale().language == ENGLISH:
+        return f"{day(value)}, {flask_babel.format_time(value, 'HH:mm')}"
+    joined = get_datetime_format("medium", locale=_locale()).replace("'", "")
+    return joined.replace("{0}", flask_babel.format_time(value, "short")).replace("{1}", day(value))
 
 
 def zone_name(value: datetime) -> str:
@@ -97,9 +147,8 @@ def number(value: int | float) -> str:
 
 def money(amount_minor: int, currency: str) -> str:
     """An amount in the currency's smallest unit, written as the reader's locale writes money."""
-    from babel.numbers import get_currency_precision
-
-    return str(flask_babel.format_currency(amount_minor / 10 ** get_currency_precision(currency), currency))
+    amount = Decimal(amount_minor).scaleb(-get_currency_precision(currency))
+    return str(flask_babel.format_currency(amount, currency))
 
 
 def listed(words: Iterable[str], style: Literal["standard", "or"] = "standard") -> str:
@@ -108,7 +157,7 @@ def listed(words: Iterable[str], style: Literal["standard", "or"] = "standard") 
 
 
 def _locale() -> Locale:
-    return flask_babel.get_locale() or Locale("en")
+    return flask_babel.get_locale() or Locale(ENGLISH)
 
 
 def utc(value: datetime) -> str:

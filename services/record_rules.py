@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import select
 
 import clock
-from language import LOCALES, TIME_ZONES
+from language import TIME_ZONES, locales
 from models import (
     Affiliation,
     Base,
@@ -221,7 +221,7 @@ class _People(Rule):
             "title": _line(values, "title", "title", is_needed=False),
             "phone": _line(values, "phone", "phone", 40, is_needed=False),
             "time_zone": _one_of(values, "time_zone", TIME_ZONES, "Select a time zone of the list"),
-            "locale": _one_of(values, "locale", LOCALES, "Select a language of the list"),
+            "locale": _one_of(values, "locale", locales(), "Select a language of the list"),
             "is_active": bool(values["is_active"]),
         }
 
@@ -313,7 +313,7 @@ class _Invitations(Rule):
             raise Refusal("Enter until when the invitation works", field="expires_at")
         if until != row.expires_at and not clock.now() < until <= clock.now() + LONGEST_INVITATION:
             raise Refusal("Works until must lie within the next 60 days", field="expires_at")
-        locale = _one_of(values, "locale", LOCALES, "Select a language of the list")
+        locale = _one_of(values, "locale", locales(), "Select a language of the list")
         return {"role": values["role"], "locale": locale, "expires_at": until}
 
     def effects(self, row: Any, changed: Values) -> list[str]:
