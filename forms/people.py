@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from babel import Locale
 from babel.core import get_global
 from wtforms import (
     BooleanField,
@@ -18,7 +19,7 @@ from wtforms import (
 from wtforms.validators import DataRequired, Length, Optional
 
 from forms.base import Form, OnceForm
-from language import TIME_ZONES, LazyString, _, _l, listed
+from language import TIME_ZONES, LazyString, _, _l, listed, locales
 from models import PartnerRole
 from permissions import PARTNER_GRANTS, Permission, Scope
 
@@ -168,6 +169,15 @@ class ProfileForm(Form):
         render_kw={"autocomplete": "tel", "maxlength": 60},
     )
     time_zone = SelectField(_l("Time zone"), validators=[Optional()])
+    locale = SelectField(_l("Language"), validators=[Optional()])
+
+    def offer_languages(self) -> None:
+        """Let the languages that the portal speaks be chosen; no question where there is but one."""
+        if len(locales()) == 1:
+            del self.locale
+            return
+        named = [(name, Locale.parse(name).get_display_name(name) or name) for name in locales()]
+        self.locale.choices = [("", _("As the browser")), *named]
 
 
 class EntityProfileForm(Form):

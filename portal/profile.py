@@ -28,6 +28,7 @@ def edit_profile() -> ResponseReturnValue:
     is_setup = who.person.profile_completed_at is None
     form = ProfileForm(request.form, obj=who.person)
     form.time_zone.choices = zone_choices(company.current().time_zone, who.person.time_zone)
+    form.offer_languages()
     if request.method == "GET" or not form.validate():
         return _show_profile(form, who, is_setup=is_setup)
     try:
@@ -38,6 +39,7 @@ def edit_profile() -> ResponseReturnValue:
                 title=form.title.data or "",
                 phone=form.phone.data or "",
                 time_zone=form.time_zone.data or "",
+                locale=(form.locale.data or "") if "locale" in form else None,
             )
     except Refusal as refusal:
         if refusal.status != 422:

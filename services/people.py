@@ -3,7 +3,7 @@
 import phonenumbers
 
 import clock
-from language import TIME_ZONES, _, _l
+from language import TIME_ZONES, _, _l, locales
 from models import OnboardingStatus, PartnerRole, Person, db
 from permissions import Contact
 from services import audit, partners
@@ -43,11 +43,19 @@ HOME_COUNTRY = "US"
 
 
 def complete_profile(
-    *, actor: Contact, full_name: str, title: str = "", phone: str = "", time_zone: str = ""
+    *,
+    actor: Contact,
+    full_name: str,
+    title: str = "",
+    phone: str = "",
+    time_zone: str = "",
+    locale: str | None = None,
 ) -> Person:
     """Write down who one is; the first time it completes the profile, and may complete the onboarding.
 
-    Raises NotAllowed for a deactivated person, Refusal (full_name, title, phone, time_zone).
+    `locale` is a language that the portal speaks, "" to follow the browser, None to leave it as it is.
+
+    Raises NotAllowed for a deactivated person, Refusal (full_name, title, phone, time_zone, locale).
     """
     entity = partners.lock_entity(actor.entity.id)
     person = locked(Person, actor.person.id)
@@ -59,6 +67,8 @@ def complete_profile(
     person.title = _line(title, "title")
     person.phone = _phone(phone)
     person.time_zone = _time_zone(time_zone)
+    if locale is not None:
+        person.locale = _language(locale)
     is_first = person.profile_completed_at is None
     if is_first:
         person.profile_completed_at = clock.now()
@@ -104,6 +114,12 @@ def _time_zone(text: str) -> str | None:
     if text not in TIME_ZONES:
         raise Refusal(_l("Select a time zone"), field="time_zone")
     return text
+
+
+def _language(text: str) -> str | None:
+    if text and text not in locales():
+        raise Refusal(_l("Select a language"), field="locale")
+    return text or None
 
 
 __all__ = [

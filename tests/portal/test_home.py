@@ -1,11 +1,14 @@
 """The dashboard, the profile and the sessions of somebody who is in, and what closes to whom."""
 
 import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
 
 from models import EntityStatus, OnboardingStatus, OrganizationStatus, Session, db
 from services import people, sessions
 from services.transaction import transaction
 from tests import cast, make
+from tests.visitor import Visitor
 
 
 @pytest.fixture
@@ -296,3 +299,24 @@ def test_the_reader_of_a_notice_ends_a_session_that_was_not_theirs(principal, br
 def test_a_changed_browser_ends_the_session(principal):
     firefox = {"User-Agent": "Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/140.0"}
     assert principal.get("/partners/dashboard", headers=firefox).path == "/partners/login"
+
+
+# MARK: Languages
+
+
+def test_there_is_no_question_about_the_one_language(principal):
+    assert principal.get("/partners/profile").html.css("[name=locale]") == []
+
+
+def test_a_language_with_a_catalogue_can_be_chosen_and_is_kept(app_with, settings, amara, tmp_path):
+    catalogue = tmp_path / "de" / "LC_MESSAGES" / "messages.mo"
+    catalogue.parent.mkdir(parents=True)
+    with catalogue.open("wb") as file:
+        write_mo(file, Catalog(locale="de"))
+    visitor = Visitor(app_with(translations=tmp_path), settings.base_url)
+    visitor.keep_cookie("pp", make.session(amara))
+
+    page = visitor.get("/partners/profile")
+    page = page.submit("Save and continue", full_name="Amara Okafor", locale="Deutsch")
+    assert fresh(amara.person).locale == "de"
+    assert page.html.root.attributes["lang"] == "de"
