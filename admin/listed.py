@@ -77,7 +77,7 @@ def csv_response(actor: Staff, listing: Listing, state: State) -> Response:
     chosen = [column for column in listing.columns if column.export is not None]
     with transaction():
         count = min(listing.count(state, exports.MOST_ROWS), exports.MOST_ROWS)
-        exports.record(actor=actor, what=listing.nouns[1], count=count, filters=state.query())
+        exports.record(actor=actor, what=listing.nouns[1], count=count, filters=state.string())
     statement = listing.matching(state, *(column.export.label(column.key) for column in chosen))
     lines = exports.as_csv([column.label for column in chosen], exports.rows_of(statement))
     response = Response(stream_with_context(lines), content_type="text/csv; charset=utf-8")

@@ -70,11 +70,15 @@ class State:
 
     def query(self, **changes: Any) -> str:
         """The address of the list with some of it changed, from the first page on."""
+        return "?" + string if (string := self.string(**changes)) else "."
+
+    def string(self, **changes: Any) -> str:
+        """The same as a bare query string, "" for the list as it opens."""
         state = replace(self, **{"page": 1, "after": None, **changes})
         pairs: list[tuple[str, object]] = [("q", state.needle), *state.values.items()]
         pairs += [("sort", state.sort), ("size", state.size if state.size != SIZES[0] else "")]
         pairs += [("page", state.page if state.page > 1 else ""), ("after", state.after or "")]
-        return "?" + urlencode([(name, value) for name, value in pairs if value != ""])
+        return urlencode([(name, value) for name, value in pairs if value != ""])
 
     def without(self, key: str) -> str:
         """The address without that filter."""
@@ -129,7 +133,7 @@ class Listing:
         is_number = number.isascii() and number.isdigit() and len(number) <= MOST_PAGES_TYPED
         read = {each.key: each.read(values) for each in self.filters}
         return State(
-            needle=" ".join(search.words(values.get("q", ""))),
+            needle=" ".join(search.words(values.get("q", ""))) if self.sources else "",
             values={key: value for key, value in read.items() if value},
             typed={
                 each.key: " ".join(search.words(values.get(f"{each.key}_text", "")))

@@ -203,7 +203,8 @@ class Page:
 
     @property
     def export_query(self) -> str:
-        return self.state.query()
+        """What narrows the list, to hang on another address."""
+        return f"?{self.state.string()}"
 
     def _control(self, each: Filter) -> Control:
         value = self.state.values.get(each.key, "")
@@ -231,13 +232,13 @@ class Page:
     @property
     def current_view(self) -> Any:
         """The saved view that is looked at, where it is the reader's own to remove."""
-        here = self.state.query().removeprefix("?")
+        here = self.state.string()
         return next((view for view in self.saved if view.query == here and view.is_own), None)
 
     @cached_property
     def tabs(self) -> list[dict[str, Any]]:
         """The list's own views and the saved ones, the current one marked."""
-        mine = dict(parse_qsl(self.state.query(sort="", size=25).removeprefix("?")))
+        mine = dict(parse_qsl(self.state.string(sort="", size=25)))
         tabs = []
         if self.listing.tabs:
             for tab, count in zip(self.listing.tabs, self.listing.tab_counts(), strict=True):
@@ -246,14 +247,14 @@ class Page:
                 tabs.append(
                     {
                         "label": tab.label,
-                        "url": f"?{urlencode(query)}",
+                        "url": f"?{urlencode(query)}" if query else ".",
                         "count": shown,
                         "is_current": query == mine,
                     }
                 )
         elif self.saved:
-            tabs.append({"label": "All", "url": "?", "count": None, "is_current": not mine})
-        here = self.state.query().removeprefix("?")
+            tabs.append({"label": "All", "url": ".", "count": None, "is_current": not mine})
+        here = self.state.string()
         tabs += [
             {"label": view.name, "url": f"?{view.query}", "count": None, "is_current": view.query == here}
             for view in self.saved

@@ -20,6 +20,7 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Optional, ValidationError
 
 import language
@@ -271,7 +272,10 @@ def _field(model: type[Base], name: str, label: str, references: dict[str, tuple
 
 def _select(label: str, choices: list[tuple[str, str]], none: str) -> SelectField:
     return SelectField(
-        label, choices=[("", none), *choices], coerce=lambda value: value or None, validators=[Optional()]
+        label,
+        choices=[SelectChoice("", none), *(SelectChoice(value, words) for value, words in choices)],
+        coerce=lambda value: value or None,
+        validators=[Optional()],
     )
 
 
@@ -285,7 +289,7 @@ def _enum(label: str, kinds: Any) -> SelectField:
 
     return SelectField(
         label,
-        choices=[(kind.value, spoken(kind.value)) for kind in kinds],
+        choices=[SelectChoice(kind.value, spoken(kind.value)) for kind in kinds],
         coerce=coerce,
         validators=[known],
     )
