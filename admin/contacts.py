@@ -96,7 +96,7 @@ class Contacts:
                 form.refuse(refusal)
                 contact = _again(entity_id, contact_id)
                 if isinstance(refusal, Stale):
-                    form.version.data = form.version.raw_data = contact.version
+                    form.version.data, form.version.raw_data = contact.version, [str(contact.version)]
             else:
                 flash(f"Saved what {contact.person.name} may do.", "success")
                 return see_other(url_for("partners.contacts", entity_id=entity_id))

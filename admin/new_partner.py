@@ -17,6 +17,7 @@ from services.transaction import transaction
 from web import see_other
 
 P = Permission
+SIMILAR = "Use an organization that is there, or say that this is a different one"
 
 
 class NewPartner:
@@ -41,13 +42,15 @@ class NewPartner:
         similar = [] if organization else names.similar_organizations(form.organization_id.text)
         is_valid = form.validate()
         if not organization:
-            is_valid = self._check_new_organization(form, similar) and is_valid
+            is_valid = self._check_new_organization(form) and is_valid
         if not is_valid:
             return self._new_page(form, organization, similar)
         try:
             with transaction():
                 where = submissions.claim(staff(), form.form_key.data, form.body)
                 if where is None:
+                    if similar and not form.is_separate.data:
+                        raise Refusal(SIMILAR, field="organization_id")
                     where = self._make(form, organization)
                     submissions.settle(staff(), form.form_key.data, where)
         except Refusal as refusal:
@@ -104,15 +107,11 @@ class NewPartner:
         form.organization_id.text = organization.name
         return organization
 
-    def _check_new_organization(self, form: NewPartnerForm, similar: list[Found]) -> bool:
-        """What only a new organization needs: a name, a type, and a word where similar ones exist."""
+    def _check_new_organization(self, form: NewPartnerForm) -> bool:
+        """What only a new organization needs: a name and a type."""
         problems = []
         if not form.organization_id.text:
             problems.append(("organization_id", "Enter the name of the organization"))
-        elif similar and not form.is_separate.data:
-            problems.append(
-                ("organization_id", "Use an organization that is there, or say that this is a different one")
-            )
         if not form.organization_kind.data:
             problems.append(("organization_kind", "Select the type of the organization"))
         for field, text in problems:

@@ -45,7 +45,8 @@ def _said(field: Any) -> str:
         return field.text
     if isinstance(field.data, bool):
         return "yes" if field.data else "no"
-    return str(dict(getattr(field, "choices", None) or ()).get(field.data, field.data or ""))
+    words = {choice.value: choice.label for choice in getattr(field, "choices", None) or ()}
+    return str(words.get(field.data, field.data or ""))
 
 
 class PartnerEdit:
@@ -90,7 +91,7 @@ class PartnerEdit:
         theirs = []
         if is_stale:
             theirs = _differences(form, _entity_form(entity))
-            form.version.data = form.version.raw_data = entity.version
+            form.version.data, form.version.raw_data = entity.version, [str(entity.version)]
         needs_choice = bool(form.school_id.errors and form.school_id.text)
         page = render_template(
             "admin/partners/edit.html",
@@ -127,7 +128,7 @@ class PartnerEdit:
                 fresh = OrganizationForm(obj=now)
                 fresh.kind.data = now.kind.value
                 theirs = _differences(form, fresh)
-                form.version.data = form.version.raw_data = now.version
+                form.version.data, form.version.raw_data = now.version, [str(now.version)]
                 return self._organization_page(entity, form, 409, theirs)
             except Refusal as refusal:
                 entity = find(entity_id)

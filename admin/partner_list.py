@@ -1,6 +1,7 @@
 """The list of partners: what it shows, how it is narrowed, and sending many invitations again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask import flash, render_template, request, url_for
@@ -223,6 +224,22 @@ PARTNERS = Listing(
         Tab("Suspended", {"status": "suspended"}, is_counted=False),
     ),
     empty="Partners show here with their status, contacts and last activity.",
+)
+
+
+#: An export also names the organization, which the list shows below the name.
+EXPORTED = replace(
+    PARTNERS,
+    columns=(
+        PARTNERS.columns[0],
+        Column(
+            "organization",
+            "Organization",
+            lambda entity, _: cells.text(entity.organization.name),
+            export=Organization.name,
+        ),
+        *PARTNERS.columns[1:],
+    ),
 )
 
 

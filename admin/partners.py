@@ -12,7 +12,7 @@ from admin.invitations import Invitations
 from admin.listed import Listed
 from admin.new_partner import NewPartner
 from admin.partner_edit import PartnerEdit
-from admin.partner_list import PARTNERS, PartnerList
+from admin.partner_list import EXPORTED, PARTNERS, PartnerList
 from admin.partner_page import PartnerPage
 from permissions import Permission, allowed, requires
 
@@ -44,7 +44,7 @@ class PartnersView(
     @requires(Permission.READ_PARTNERS)
     def export(self) -> Response:
         """The partners that the address narrows the list to, as CSV."""
-        return self.export_list()
+        return self.export_list(EXPORTED)
 
 
 def views() -> list[DeskView]:

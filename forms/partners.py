@@ -14,6 +14,7 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from forms.base import Form, OnceForm
@@ -41,9 +42,9 @@ PERMISSION_LABELS: dict[Permission, str] = {
 _UNTYPED = {"autocomplete": "off", "spellcheck": "false"}
 
 
-def _choices(words: dict[Any, str], empty: str = "") -> list[tuple[str, str]]:
-    first = [("", empty)] if empty else []
-    return [*first, *((kind.value, word) for kind, word in words.items())]
+def _choices(words: dict[Any, str], empty: str = "") -> list[SelectChoice]:
+    first = [SelectChoice("", empty)] if empty else []
+    return [*first, *(SelectChoice(kind.value, word) for kind, word in words.items())]
 
 
 def _days() -> IntegerField:
@@ -102,7 +103,9 @@ class NewPartnerForm(WithSearch, OnceForm):
         description="Type the name. If it is in the list already, choose it there",
     )
     is_separate = BooleanField("It is a different organization with a similar name")
-    organization_kind = SelectField("Organization type", choices=_choices(KIND_WORDS, "Select a type"))
+    organization_kind = SelectField(
+        "Organization type", choices=_choices(KIND_WORDS, "Select a type"), default=""
+    )
     organization_domain = StringField(
         "Website domain",
         description="Helps to find the organization again, like unl.edu",
@@ -139,7 +142,7 @@ class NewPartnerForm(WithSearch, OnceForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.admin_role.choices = [(role.value, str(label)) for role, label in ROLE_LABELS.items()]
+        self.admin_role.choices = [SelectChoice(role.value, str(word)) for role, word in ROLE_LABELS.items()]
 
     def leave_out_administrator(self) -> None:
         """Without what invites somebody, for those who may not."""
@@ -191,8 +194,8 @@ class EntityForm(WithSearch, Form):
     deal_visibility = RadioField(
         "Salespeople see",
         choices=[
-            (DealVisibility.OWN.value, "Their own deals"),
-            (DealVisibility.ENTITY.value, "Every deal of the entity"),
+            SelectChoice(DealVisibility.OWN.value, "Their own deals"),
+            SelectChoice(DealVisibility.ENTITY.value, "Every deal of the entity"),
         ],
     )
     description = TextAreaField(
@@ -319,7 +322,11 @@ class ContactOverridesForm(ContactReasonForm):
         fields = {
             f"{cls.OVERRIDE}{permission.value}": SelectField(
                 PERMISSION_LABELS[permission],
-                choices=[("", "As the role says"), ("yes", "Always"), ("no", "Never")],
+                choices=[
+                    SelectChoice("", "As the role says"),
+                    SelectChoice("yes", "Always"),
+                    SelectChoice("no", "Never"),
+                ],
                 default="",
                 validators=[Optional()],
             )
@@ -354,22 +361,3 @@ class ContactOverridesForm(ContactReasonForm):
 
 #: Permissions that can be given or taken one by one, in the order of the roles' table.
 OVERRIDABLE = tuple(PARTNER_GRANTS[PartnerRole.PRINCIPAL])
-
-
-class SavedViewForm(Form):
-    """A name for the list as it is now."""
-
-    name = StringField(
-        "Name of the view",
-        validators=[
-            InputRequired("Enter a name for this view"),
-            Length(max=60, message="The name must be 60 characters or fewer"),
-        ],
-    )
-    query = StringField(validators=[Length(max=2000, message="This view has too many filters")])
-    is_shared = BooleanField("Everybody on the desk sees it")
-
-    def validate_query(self, field: Field) -> None:
-        """Only what a query string is made of."""
-        if any(letter in (field.data or "") for letter in "\r\n#"):
-            raise ValidationError("This view cannot be saved")

@@ -28,6 +28,7 @@ from models import (
     db,
 )
 from services.errors import NotFound
+from services.partners import GREATEST_ID
 
 MOST = 200
 #: A partner that was not activated for so long needs someone.
@@ -58,11 +59,15 @@ def contacts_of(entity: Entity, *, with_ended: bool = False, limit: int = MOST) 
 
 def find_contact(entity: Entity, affiliation_id: int) -> Affiliation:
     """One contact of that entity with person, entity and organization. Raises NotFound."""
-    affiliation = db.session.scalar(
-        select(Affiliation)
-        .where(Affiliation.id == affiliation_id, Affiliation.entity_id == entity.id)
-        .options(
-            joinedload(Affiliation.person), joinedload(Affiliation.entity).joinedload(Entity.organization)
+    affiliation = (
+        None
+        if affiliation_id > GREATEST_ID
+        else db.session.scalar(
+            select(Affiliation)
+            .where(Affiliation.id == affiliation_id, Affiliation.entity_id == entity.id)
+            .options(
+                joinedload(Affiliation.person), joinedload(Affiliation.entity).joinedload(Entity.organization)
+            )
         )
     )
     if affiliation is None:
@@ -143,10 +148,14 @@ def invitations_of(entity: Entity, *, only_waiting: bool = False, limit: int = M
 
 def find_invited(entity: Entity, invitation_id: int) -> Invited:
     """One invitation of that entity with the fate of its mail. Raises NotFound."""
-    invitation = db.session.scalar(
-        select(Invitation)
-        .where(Invitation.id == invitation_id, Invitation.entity_id == entity.id)
-        .options(joinedload(Invitation.entity).joinedload(Entity.organization))
+    invitation = (
+        None
+        if invitation_id > GREATEST_ID
+        else db.session.scalar(
+            select(Invitation)
+            .where(Invitation.id == invitation_id, Invitation.entity_id == entity.id)
+            .options(joinedload(Invitation.entity).joinedload(Entity.organization))
+        )
     )
     if invitation is None:
         raise NotFound
