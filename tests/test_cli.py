@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time as seconds
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -121,7 +122,7 @@ def test_a_database_without_tables_is_a_sentence_too(app_with, empty_database, s
     runner = app_with(database_url=empty_database()).test_cli_runner()
     try:
         for command in ("jobs run-due", "jobs work", "backup x", "staff reset-password --email a@b.example"):
-            result = apart(lambda command=command: runner.invoke(args=command.split()))
+            result = apart(partial(runner.invoke, args=command.split()))
             assert "flask db upgrade" in refused(result), command
     finally:
         config.use(settings)

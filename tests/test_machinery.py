@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import structlog
@@ -85,7 +86,7 @@ def test_what_is_missing_makes_it_unready_and_is_told_on_this_machine_only(get, 
 
 @pytest.mark.usefixtures("working")
 def test_a_full_disk_and_a_storage_that_is_away_make_it_unready(get, monkeypatch):
-    full = shutil._ntuple_diskusage(10**12, 10**12, 10**8)  # type: ignore[attr-defined]
+    full = shutil._ntuple_diskusage(10**12, 10**12, 10**8)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: full)
     monkeypatch.setattr(storage, "is_reachable", lambda: False)
     assert set(get("/readyz").json["problems"]) == {"disk", "storage"}
@@ -131,11 +132,8 @@ def test_metrics_are_for_this_machine_or_whoever_has_the_token(get, app_with, se
             ("203.0.113.7", "Bearer wrong", 404),
             ("203.0.113.7", "Bearer a token for Prometheus", 200),
         ):
-            answer = apart(
-                lambda remote=remote, header=header: guarded.get(
-                    "/metrics", headers={"Authorization": header}, environ_overrides={"REMOTE_ADDR": remote}
-                )
-            )
+            asked = {"headers": {"Authorization": header}, "environ_overrides": {"REMOTE_ADDR": remote}}
+            answer = apart(partial(guarded.get, "/metrics", **asked))
             assert answer.status_code == status
     finally:
         config.use(settings)
@@ -153,7 +151,7 @@ def test_addresses_of_people_do_not_become_names_of_numbers(get):
 def lines(settings, capsys) -> list[dict[str, object]]:
     """What was logged, read as a machine reads it."""
 
-    class Lines(list):  # type: ignore[type-arg]
+    class Lines(list):
         def read(self) -> list[dict[str, object]]:
             return [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
 

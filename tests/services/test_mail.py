@@ -7,6 +7,7 @@ import sys
 import threading
 from datetime import timedelta
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -101,7 +102,7 @@ def test_every_mail_has_its_texts_and_a_subject_that_fits(mailbox: Mailbox):
     entity = make.entity(name="The Department of Applied Ornithology and of Very Long Names in General")
     amara = make.contact(entity=entity, email="amara@unl.example", full_name="Amara Okafor").person
     dana = cast.staff(cast.DANA)
-    facts = {
+    facts: dict[str, Any] = {
         "who": "Tess Nguyen",
         "role": "technical",
         "before": "viewer",
