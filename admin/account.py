@@ -32,7 +32,7 @@ class AccountView(DeskView):
         """Everything on one page, and the preferences to change."""
         who = staff()
         form = PreferencesForm(request.form if request.method == "POST" else None, obj=who)
-        form.time_zone.choices = zone_choices(company.current().time_zone)
+        form.time_zone.choices = zone_choices(company.current().time_zone, who.time_zone)
         if request.method == "POST" and form.validate():
             try:
                 with transaction():

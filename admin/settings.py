@@ -326,7 +326,7 @@ def _reason_page(name: str, form: Form, row: Staff, status: int) -> ResponseRetu
 
 
 def _zones() -> dict[str, list[tuple[str, str]]]:
-    zones = zone_choices("UTC")
+    zones = zone_choices("UTC", company.current().time_zone)
     return {group: [choice for choice in choices if choice[0]] for group, choices in zones.items()}
 
 

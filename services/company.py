@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from language import TIME_ZONES
-from models import Company, Staff, db
-from permissions import Permission, System
+from models import Company, db
+from permissions import Actor, Permission
 from services import audit, brand, logo, storage
 from services.access import require
 from services.emails import canonical_email
@@ -39,7 +39,7 @@ def current() -> Company:
 
 def change(
     *,
-    actor: Staff | System,
+    actor: Actor,
     version: int,
     name: str,
     portal_name: str,
@@ -68,7 +68,7 @@ def change(
     return row
 
 
-def keep_logo(*, actor: Staff | System, uploaded: bytes) -> KeptLogo:
+def keep_logo(*, actor: Actor, uploaded: bytes) -> KeptLogo:
     """Draw and store a logo, before the transaction that shows it: storage may be slow.
 
     Raises Refusal on `logo`.
@@ -78,7 +78,7 @@ def keep_logo(*, actor: Staff | System, uploaded: bytes) -> KeptLogo:
     return KeptLogo(storage.put(LOGOS, drawn.png), drawn.width, drawn.height)
 
 
-def change_logo(*, actor: Staff | System, kept: KeptLogo) -> Company:
+def change_logo(*, actor: Actor, kept: KeptLogo) -> Company:
     """Show another logo from now on; mails that were sent keep the one before."""
     row = _locked(actor)
     row.logo_key, row.logo_width, row.logo_height = kept.key, kept.width, kept.height
@@ -86,7 +86,7 @@ def change_logo(*, actor: Staff | System, kept: KeptLogo) -> Company:
     return row
 
 
-def remove_logo(*, actor: Staff | System) -> Company:
+def remove_logo(*, actor: Actor) -> Company:
     """Show the portal's name instead of a logo."""
     row = _locked(actor)
     row.logo_key = row.logo_width = row.logo_height = None
@@ -95,7 +95,7 @@ def remove_logo(*, actor: Staff | System) -> Company:
     return row
 
 
-def reset(*, actor: Staff | System) -> Company:
+def reset(*, actor: Actor) -> Company:
     """The colour that Portico came with, and no logo; names and addresses stay."""
     row = _locked(actor)
     row.brand_colour = brand.DEFAULT
@@ -113,7 +113,7 @@ def logo_png(number: str) -> bytes:
     return found
 
 
-def _locked(actor: Staff | System, version: int | None = None) -> Company:
+def _locked(actor: Actor, version: int | None = None) -> Company:
     require(actor, Permission.MANAGE_BRAND)
     row = locked(Company, 1)
     if version is not None and row.version != version:

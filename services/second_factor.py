@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, or_, select, update
 
 import clock
 from models import RecoveryCode, Staff, db
-from permissions import Permission, System
+from permissions import Actor, Permission
 from services import audit, keys, mail
 from services.access import require
 from services.errors import IllegalMove, NotAllowed, Refusal
@@ -71,7 +71,7 @@ def confirm(*, staff: Staff, setup: Setup, code: str) -> list[str]:
     return _new_codes(staff)
 
 
-def remove(*, actor: Staff | System, staff: Staff, reason: str) -> None:
+def remove(*, actor: Actor, staff: Staff, reason: str) -> None:
     """Take the second factor of a colleague away, so that they can set up another; they are told by mail.
 
     Raises NotAllowed for one's own, and without a reason Refusal on `reason`.

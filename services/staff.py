@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 import clock
 from language import TIME_ZONES
 from models import Mail, Staff, StaffLink, StaffRole, db
-from permissions import Permission, System
+from permissions import Actor, Permission, System
 from services import audit, auth_log, company, keys, limits, mail, passwords, staff_sign_in
 from services.access import require
 from services.emails import canonical_email, shown_email
@@ -30,7 +30,7 @@ ANSWER_TIME = timedelta(milliseconds=150)
 # MARK: Questions
 
 
-def find(*, actor: Staff | System, staff_id: int) -> Staff:
+def find(*, actor: Actor, staff_id: int) -> Staff:
     """The account, for who may read staff. Raises NotFound, NotAllowed."""
     require(actor, Permission.READ_STAFF)
     row = db.session.get(Staff, staff_id)
@@ -39,7 +39,7 @@ def find(*, actor: Staff | System, staff_id: int) -> Staff:
     return row
 
 
-def everyone(*, actor: Staff | System) -> list[Staff]:
+def everyone(*, actor: Actor) -> list[Staff]:
     """Every account, those who can sign in first, then by name."""
     require(actor, Permission.READ_STAFF)
     return list(db.session.scalars(select(Staff).order_by(Staff.is_active.desc(), Staff.full_name, Staff.id)))
@@ -67,7 +67,7 @@ def by_email(email: str) -> Staff | None:
 
 
 def create(
-    *, actor: Staff | System, email: str, full_name: str, role: StaffRole, password: str | None = None
+    *, actor: Actor, email: str, full_name: str, role: StaffRole, password: str | None = None
 ) -> Staff:
     """Make an account; without a password (which only a command may give) a link is mailed to choose one.
 
@@ -93,7 +93,7 @@ def create(
 
 def change(
     *,
-    actor: Staff | System,
+    actor: Actor,
     staff: Staff,
     full_name: str,
     role: StaffRole,
@@ -121,7 +121,7 @@ def change(
     return row
 
 
-def deactivate(*, actor: Staff | System, staff: Staff, reason: str = "") -> Staff:
+def deactivate(*, actor: Actor, staff: Staff, reason: str = "") -> Staff:
     """Close an account: every session and link of it ends at once, what it did stays."""
     require(actor, Permission.MANAGE_STAFF)
     row = locked(Staff, staff.id)
@@ -137,7 +137,7 @@ def deactivate(*, actor: Staff | System, staff: Staff, reason: str = "") -> Staf
     return row
 
 
-def reactivate(*, actor: Staff | System, staff: Staff, reason: str = "") -> Staff:
+def reactivate(*, actor: Actor, staff: Staff, reason: str = "") -> Staff:
     """Open a closed account again, with a link to choose a new password."""
     require(actor, Permission.MANAGE_STAFF)
     row = locked(Staff, staff.id)
@@ -149,7 +149,7 @@ def reactivate(*, actor: Staff | System, staff: Staff, reason: str = "") -> Staf
     return row
 
 
-def send_link(*, actor: Staff | System, staff: Staff) -> None:
+def send_link(*, actor: Actor, staff: Staff) -> None:
     """Mail a colleague the link to choose a new password; the old one works until they do."""
     require(actor, Permission.MANAGE_STAFF)
     if not staff.is_active:

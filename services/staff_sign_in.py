@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 import clock
 import config
 from models import Session, Staff, db
-from permissions import Permission, System
+from permissions import Actor, Permission, System
 from services import audit, auth_log, keys, limits, passwords, second_factor
 from services.access import require
 from services.emails import canonical_email
@@ -304,7 +304,7 @@ def end_one(*, actor: Staff, session_id: int) -> None:
         audit.record(actor=actor, verb="session.revoked", subject=staff)
 
 
-def end_all(*, actor: Staff | System, staff: Staff, keep: int | None = None) -> None:
+def end_all(*, actor: Actor, staff: Staff, keep: int | None = None) -> None:
     """Sign somebody out everywhere, oneself or (administrators) a colleague; `keep` stays signed in."""
     if not (isinstance(actor, Staff) and actor.id == staff.id):
         require(actor, Permission.MANAGE_STAFF)

@@ -10,6 +10,7 @@ from services.transaction import transaction
 from tests import cast, make
 
 GOOD = "a lantern under the wet bridge"
+KEPT = passwords.hash_of(GOOD)
 BETTER = "seven foxes argue about lemons"
 
 
@@ -19,7 +20,7 @@ def dana(app, time) -> Staff:
         StaffRole.OPERATIONS,
         email=cast.DANA.email,
         full_name=cast.DANA.name,
-        password_hash=passwords.hash_of(GOOD),
+        password_hash=KEPT,
     )
 
 
@@ -38,7 +39,7 @@ def set_up(desk):
 
 @pytest.mark.parametrize("who", cast.STAFF)
 def test_everybody_has_an_account_page(browse, who):
-    actor = cast.actor(who)
+    actor = cast.staff(who)
     browse.keep_cookie("staff", make.desk(actor))
     page = browse.get("/admin/account/")
     assert page.status == 200
@@ -89,7 +90,7 @@ def test_the_code_to_scan_is_for_nobody_else(desk, browse, dana):
     _app, page = set_up(desk)
     address = page.find("img.code").attributes["src"]
     other = browse.another()
-    other.keep_cookie("staff", make.desk(cast.actor(cast.SAM)))
+    other.keep_cookie("staff", make.desk(cast.staff(cast.SAM)))
     assert other.get(address).status == 404
     assert desk.get("/admin/account/second-factor/code.svg?state=x").status == 404
     assert desk.get("/admin/account/second-factor/code.svg").status == 404
@@ -173,9 +174,11 @@ def test_a_session_that_is_nobodys_cannot_be_ended(desk, number):
 
 
 def test_the_session_of_a_colleague_is_not_ended_from_here(desk, browse):
-    sam = cast.actor(cast.SAM)
+    sam = cast.staff(cast.SAM)
     token = make.desk(sam)
-    number = staff_sign_in.session_of(token, "Other", "Other").id
+    theirs = staff_sign_in.session_of(token, "Other", "Other")
+    assert theirs
+    number = theirs.id
     form = desk.get("/admin/account/").find('input[name="csrf_token"]').attributes["value"]
     assert desk.post("/admin/account/sessions/end", {"csrf_token": form, "id": number}).status == 403
     db.session.rollback()

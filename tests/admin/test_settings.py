@@ -11,10 +11,11 @@ from services import company, passwords
 from tests import cast, make
 
 GOOD = "a lantern under the wet bridge"
+KEPT = passwords.hash_of(GOOD)
 
 
 def desk_of(browse, who):
-    browse.keep_cookie("staff", make.desk(cast.actor(who)))
+    browse.keep_cookie("staff", make.desk(cast.staff(who)))
     return browse
 
 
@@ -39,7 +40,7 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (600, 200)) -> bytes:
 
 
 def test_everybody_is_listed_in_one_number_of_queries(sam, queries):
-    cast.actor(cast.DANA)
+    cast.staff(cast.DANA)
     with queries() as few:
         page = sam.get("/admin/settings/staff/")
     assert "Dana Ortiz" in page
@@ -65,7 +66,7 @@ def test_a_colleague_is_added_and_mailed_a_link(sam, mailbox):
 
 
 def test_name_and_role_are_changed(sam):
-    dana = cast.actor(cast.DANA)
+    dana = cast.staff(cast.DANA)
     page = sam.submit(f"/admin/settings/staff/{dana.id}", "Save", full_name="Dana O.", role="support")
     assert page.heading == "Dana O."
     db.session.refresh(dana)
@@ -73,7 +74,7 @@ def test_name_and_role_are_changed(sam):
 
 
 def test_two_administrators_at_the_same_form_do_not_undo_each_other(sam):
-    dana = cast.actor(cast.DANA)
+    dana = cast.staff(cast.DANA)
     page = sam.get(f"/admin/settings/staff/{dana.id}")
     sam.submit(f"/admin/settings/staff/{dana.id}", "Save", full_name="Dana First")
     late = page.submit("Save", full_name="Dana Second")
@@ -84,7 +85,7 @@ def test_two_administrators_at_the_same_form_do_not_undo_each_other(sam):
 
 
 def test_oneself_is_shown_without_the_means_to_lock_oneself_out(sam):
-    me = cast.actor(cast.SAM)
+    me = cast.staff(cast.SAM)
     page = sam.get(f"/admin/settings/staff/{me.id}")
     assert "This is you" in page
     assert not page.html.css("main form")
@@ -109,7 +110,7 @@ def test_a_lost_second_factor_is_removed_with_a_reason(sam, mailbox):
 
 
 def test_an_account_is_closed_and_opened_again(sam, browse):
-    dana = cast.actor(cast.DANA)
+    dana = cast.staff(cast.DANA)
     other = desk_of(browse.another(), cast.DANA)
     page = sam.get(f"/admin/settings/staff/{dana.id}").follow("Close it")
     assert "(1 now)" in page
@@ -124,7 +125,7 @@ def test_an_account_is_closed_and_opened_again(sam, browse):
 
 
 def test_somebody_is_signed_out_everywhere_and_sent_a_link(sam, browse):
-    dana = cast.actor(cast.DANA)
+    dana = cast.staff(cast.DANA)
     other = desk_of(browse.another(), cast.DANA)
     page = sam.submit(f"/admin/settings/staff/{dana.id}", "main form[action$='/sign-out']")
     assert "signed out everywhere" in page
@@ -137,7 +138,7 @@ def test_somebody_is_signed_out_everywhere_and_sent_a_link(sam, browse):
 
 
 def test_an_auditor_reads_and_changes_nothing(browse):
-    dana = cast.actor(cast.DANA)
+    dana = cast.staff(cast.DANA)
     ingrid = desk_of(browse, cast.INGRID)
     assert "Add a colleague" not in ingrid.get("/admin/settings/staff/")
     page = ingrid.get(f"/admin/settings/staff/{dana.id}")
@@ -152,7 +153,7 @@ def test_others_do_not_see_staff(browse, who):
 
 @pytest.mark.parametrize("who", [cast.DANA, cast.PRIYA, cast.TOMAS, cast.INGRID])
 def test_only_administrators_change_staff(browse, who):
-    sam = cast.actor(cast.SAM)
+    sam = cast.staff(cast.SAM)
     visitor = desk_of(browse, who)
     token = visitor.get("/admin/account/").find('input[name="csrf_token"]').attributes["value"]
     for path in (
@@ -168,8 +169,8 @@ def test_only_administrators_change_staff(browse, who):
 
 
 def test_an_old_sign_in_is_asked_once_more(browse, time):
-    make.staff(StaffRole.ADMIN, email=cast.SAM.email, full_name="Sam", password_hash=passwords.hash_of(GOOD))
-    sam, dana = desk_of(browse, cast.SAM), cast.actor(cast.DANA)
+    make.staff(StaffRole.ADMIN, email=cast.SAM.email, full_name="Sam", password_hash=KEPT)
+    sam, dana = desk_of(browse, cast.SAM), cast.staff(cast.DANA)
     page = sam.get(f"/admin/settings/staff/{dana.id}")
     time.pass_(minutes=16)
     page = page.submit("Mail the link")

@@ -3,13 +3,14 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import pytest
 from PIL import Image, PngImagePlugin
 from sqlalchemy import select
 
 from models import AuditEvent, Company, db
-from permissions import Permission, allowed
+from permissions import Actor, Permission, allowed
 from services import company, logo, storage
 from services.errors import NotAllowed, NotFound, Refusal, Stale
 from services.transaction import transaction
@@ -18,15 +19,15 @@ from tests import cast
 pytestmark = pytest.mark.usefixtures("app")
 
 
-def picture(kind: str, size: tuple[int, int] = (600, 200), mode: str = "RGB", **saved: object) -> bytes:
+def picture(kind: str, size: tuple[int, int] = (600, 200), mode: str = "RGB", **saved: Any) -> bytes:
     packed = io.BytesIO()
     Image.new(mode, size, "#00aa77").save(packed, kind, **saved)
     return packed.getvalue()
 
 
-def change(actor, **changed: object) -> Company:
+def change(actor: Actor, **changed: Any) -> Company:
     ours = company.current()
-    values = {
+    values: dict[str, Any] = {
         "version": ours.version,
         "name": ours.name,
         "portal_name": ours.portal_name,
@@ -38,10 +39,14 @@ def change(actor, **changed: object) -> Company:
         return company.change(actor=actor, **{**values, **changed})
 
 
-def upload(actor, content: bytes) -> Company:
+def upload(actor: Actor, content: bytes) -> Company:
     kept = company.keep_logo(actor=actor, uploaded=content)
     with transaction():
         return company.change_logo(actor=actor, kept=kept)
+
+
+def number_in(address: str | None) -> str:
+    return str(address).removeprefix("/brand/").removesuffix(".png")
 
 
 # MARK: The row
@@ -49,7 +54,7 @@ def upload(actor, content: bytes) -> Company:
 
 def test_what_changed_is_in_the_audit_log():
     change(
-        cast.actor(cast.DANA), name="  Northwind   Learning ", brand_colour="FC0", time_zone="America/Chicago"
+        cast.staff(cast.DANA), name="  Northwind   Learning ", brand_colour="FC0", time_zone="America/Chicago"
     )
 
     ours = company.current()
@@ -92,7 +97,7 @@ def test_administrators_and_operations_manage_the_brand(who):
     ],
 )
 def test_what_does_not_fit_is_refused_at_its_field(field, value):
-    dana = cast.actor(cast.DANA)
+    dana = cast.staff(cast.DANA)
     with pytest.raises(Refusal) as caught:
         change(dana, **{field: value})
     assert caught.value.field == field
@@ -100,7 +105,7 @@ def test_what_does_not_fit_is_refused_at_its_field(field, value):
 
 
 def test_a_save_on_an_older_reading_is_refused():
-    dana = cast.actor(cast.DANA)
+    dana = cast.staff(cast.DANA)
     read = company.current().version
     change(dana, name="First")
     with pytest.raises(Stale):
@@ -121,9 +126,9 @@ def test_the_row_is_read_once_however_often_it_is_asked_for(queries):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_logo_is_kept_as_a_small_png(kind):
-    ours = upload(cast.actor(cast.DANA), picture(kind))
+    ours = upload(cast.staff(cast.DANA), picture(kind))
 
-    number = ours.logo_url.removeprefix("/brand/").removesuffix(".png")
+    number = number_in(ours.logo_url)
     drawn = Image.open(io.BytesIO(company.logo_png(number)))
     assert (drawn.format, drawn.size) == ("PNG", (ours.logo_width, ours.logo_height))
     assert drawn.width <= 480
@@ -193,15 +198,15 @@ def test_what_is_no_logo_is_refused(content, told):
 
 
 def test_another_logo_has_another_address_and_the_one_before_stays_for_mails():
-    dana = cast.actor(cast.DANA)
+    dana = cast.staff(cast.DANA)
     first = upload(dana, picture("PNG")).logo_url
     second = upload(dana, picture("PNG", (300, 300))).logo_url
     assert first != second
-    assert company.logo_png(first.removeprefix("/brand/").removesuffix(".png"))
+    assert company.logo_png(number_in(first))
 
 
 def test_removing_and_resetting():
-    dana = cast.actor(cast.DANA)
+    dana = cast.staff(cast.DANA)
     upload(dana, picture("PNG"))
     with transaction():
         company.remove_logo(actor=dana)
