@@ -4,10 +4,12 @@ from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from language import _, moment, relative, utc
+from models import Session
 from permissions import public, signed_in
 from portal import endings
 from portal.door import NUMBER, contact, portal, unreferred
 from services import sessions
+from services.sentences import family
 from services.transaction import transaction
 from web import drop_cookie, safe_next, see_other
 
@@ -20,7 +22,7 @@ def list_sessions() -> ResponseReturnValue:
     browsers = [
         {
             "id": one.id,
-            "browser": _("%(browser)s on %(system)s", browser=one.browser, system=one.system),
+            "browser": _device(one),
             "address": one.address,
             "seen": {
                 "text": relative(one.last_seen_at),
@@ -74,11 +76,17 @@ def disown_session(secret: str) -> ResponseReturnValue:
         return response
     page = render_template(
         "portal/sessions/disown.html",
-        browser=_("%(browser)s on %(system)s", browser=session.browser, system=session.system),
+        browser=_device(session),
         at={"text": moment(session.created_at), "iso": utc(session.created_at)},
         action=url_for("portal.disown_session", secret=secret),
     )
     return unreferred(page)
+
+
+def _device(session: Session) -> str:
+    """ "Firefox on Windows"."""
+    browser, system = family("browser", session.browser), family("system", session.system)
+    return _("%(browser)s on %(system)s", browser=browser, system=system)
 
 
 @portal.post("/logout")

@@ -29,6 +29,7 @@ from language import LazyString, _l
 from models import Company, Entity, Invitation, Mail, PartnerRole, Person, Staff, db
 from services import brand, keys
 from services.mail import MAILS, Kind
+from services.sentences import family
 
 #: No provider counts openings or rewrites links: people shall see where a link leads, and be left alone.
 UNTRACKED = {
@@ -135,6 +136,8 @@ def _word(name: str, value: Any) -> Any:
     """A fact as the texts show it: roles in words, moments in the reader's zone."""
     if name in {"role", "before", "after"} and value in set(PartnerRole):
         return str(ROLES[PartnerRole(value)])
+    if name in {"browser", "system"}:
+        return family(name, str(value))
     if (name == "at" or name.endswith("_at")) and isinstance(value, str):
         return language.moment(datetime.fromisoformat(value))
     return value

@@ -18,6 +18,9 @@ WORDS: dict[str, LazyString] = {
     "viewer": _l("viewer"),
 }
 
+#: For a browser or system that did not tell its family (web.families says "Other").
+_UNTOLD_FAMILIES = {"browser": _l("an unknown browser"), "system": _l("an unknown system")}
+
 _FIELDS = {
     "kind": "Type",
     "school_id": "School",
@@ -87,6 +90,11 @@ def word(value: object) -> str:
         )
     text = str(value)
     return str(WORDS[text]) if text in WORDS else text
+
+
+def family(kind: str, name: str) -> str:
+    """The family of a "browser" or a "system" as a sentence names it."""
+    return str(_UNTOLD_FAMILIES[kind]) if name in {"", "Other"} else name
 
 
 def note_body(row: Any) -> str:
