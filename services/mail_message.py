@@ -56,6 +56,7 @@ HEADERS = sorted(
     )
 )
 LONGEST_SUBJECT, LONGEST_HEADER = 60, 200  # characters
+LOGO_WIDTH, LOGO_HEIGHT = 160, 32  # pixels: at most so wide, always so high
 #: Printable ASCII in short lines on the wire, whatever the mail server can do.
 POLICY = email.policy.SMTP.clone(cte_type="7bit")
 ROLES: dict[PartnerRole, LazyString] = {
@@ -145,18 +146,15 @@ def _word(name: str, value: Any) -> Any:
 
 def _face(company: Company) -> dict[str, Any]:
     """What the layout shows of the company."""
-    height = 32
-    shown = company.logo_key is not None and bool(company.logo_width) and bool(company.logo_height)
-    width = round((company.logo_width or 0) * height / (company.logo_height or height)) if shown else 0
+    shown = company.logo_url and company.logo_width and company.logo_height
+    width = round((company.logo_width or 0) * LOGO_HEIGHT / (company.logo_height or LOGO_HEIGHT))
     return {
         "name": company.name,
         "portal_name": company.portal_name,
         "support_email": company.support_email,
         "brand_colour": company.brand_colour,
-        "logo_url": f"{config.current().base_url}/logo/{company.logo_key.rpartition('/')[2]}.png"
-        if shown and company.logo_key
-        else None,
-        "logo_width": min(width, 160) or None,
+        "logo_url": f"{config.current().base_url}{company.logo_url}" if shown else None,
+        "logo_width": max(min(width, LOGO_WIDTH), 1),
     }
 
 

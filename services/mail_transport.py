@@ -127,18 +127,14 @@ def _connection(mail_url: str) -> Iterator[smtplib.SMTP]:
 
     smtplib's own timeout counts each answer alone, so a server that drips bytes would hold us for ever.
     """
-    server: smtplib.SMTP | None = None
+    server = _unconnected(mail_url)
     late = threading.Event()
+    timer = threading.Timer(TOTAL_SECONDS, _cut, (server, late))
+    timer.daemon = True
+    timer.start()
     try:
-        server = _connect(mail_url)
-        timer = threading.Timer(TOTAL_SECONDS, _cut, (server, late))
-        timer.daemon = True
-        timer.start()
-        try:
-            _sign_in(server, mail_url)
-            yield server
-        finally:
-            timer.cancel()
+        _connect(server, mail_url)
+        yield server
         with contextlib.suppress(smtplib.SMTPException, OSError):
             server.quit()
     except smtplib.SMTPResponseException as error:
@@ -150,21 +146,22 @@ def _connection(mail_url: str) -> Iterator[smtplib.SMTP]:
         )
         raise TryLater(said) from error
     finally:
-        if server is not None:
-            server.close()
+        timer.cancel()
+        server.close()
 
 
-def _connect(mail_url: str) -> smtplib.SMTP:
+def _unconnected(mail_url: str) -> smtplib.SMTP:
+    if urlsplit(mail_url).scheme == "smtps":
+        return smtplib.SMTP_SSL(timeout=CONNECT_SECONDS, context=ssl.create_default_context())
+    return smtplib.SMTP(timeout=CONNECT_SECONDS)
+
+
+def _connect(server: smtplib.SMTP, mail_url: str) -> None:
     parts = urlsplit(mail_url)
-    host = parts.hostname or ""
-    if parts.scheme == "smtps":
-        context = ssl.create_default_context()
-        return smtplib.SMTP_SSL(host, parts.port or 465, timeout=CONNECT_SECONDS, context=context)
-    return smtplib.SMTP(host, parts.port or 25, timeout=CONNECT_SECONDS)
-
-
-def _sign_in(server: smtplib.SMTP, mail_url: str) -> None:
-    parts = urlsplit(mail_url)
+    # TLS checks the certificate against this name, which only the constructor would set: and that
+    # one connects at once, before the deadline could know whom to cut off.
+    server._host = parts.hostname  # type: ignore[attr-defined]
+    server.connect(parts.hostname or "", parts.port or (465 if parts.scheme == "smtps" else 25))
     if server.sock is not None:
         server.sock.settimeout(TOTAL_SECONDS)
     if parse_qs(parts.query).get("tls") == ["starttls"]:

@@ -1,22 +1,27 @@
 """Mails: written with the change, delivered after it, whole, once, and to nobody else."""
 
+import contextlib
+import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 from datetime import timedelta
 from email.message import EmailMessage
+from time import monotonic
 from typing import Any
 
 import pytest
 from flask import Flask
+from PIL import Image
 from sqlalchemy import select
 
 import clock
 import config
 from models import Company, Entity, Invitation, Mail, MailStatus, Person, db
-from services import mail, mail_delivery, mail_message
+from services import mail, mail_delivery, mail_message, mail_transport
 from services.errors import IllegalMove, NotAllowed
 from services.mail_message import HEADERS
 from services.mail_transport import TryLater, check, probe
@@ -280,6 +285,29 @@ def test_a_mail_address_of_a_server_is_checked(url: str, is_good: bool):
     assert (check(url) == "") is is_good
 
 
+@pytest.mark.parametrize("word", [b"", b"220-", b"2"], ids=["silent", "endless", "dripping"])
+def test_a_server_that_dawdles_is_left_at_the_deadline(monkeypatch, word: bytes):
+    monkeypatch.setattr(mail_transport, "TOTAL_SECONDS", 1)
+
+    def dawdle(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                while not over.wait(0.1):
+                    connection.sendall(word)
+
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=dawdle, args=(listener,))
+        thread.start()
+        began = monotonic()
+        with pytest.raises(TryLater):
+            probe(f"smtp://127.0.0.1:{listener.getsockname()[1]}")
+        assert monotonic() - began < 5
+        over.set()
+        thread.join(10)
+
+
 # MARK: Several workers, and workers that die
 
 
@@ -343,3 +371,21 @@ def test_a_worker_killed_after_the_servers_answer_sends_a_second_copy_at_most(
     assert first.link() != second.link(), "the token of the first copy ended with the second"
     assert status(row.id) is MailStatus.SENT
     assert mailbox.collect() == []
+
+
+def test_a_mail_shows_the_logo_in_its_size_from_our_own_address(mailbox: Mailbox, tmp_path):
+    from services import company
+
+    png = io.BytesIO()
+    Image.new("RGB", (640, 128), "navy").save(png, "PNG")
+    sam = cast.staff(cast.SAM)
+    db.session.rollback()
+    kept = company.keep_logo(actor=sam, uploaded=png.getvalue())
+    with transaction():
+        company.change_logo(actor=sam, kept=kept)
+    make.invitation(email="noah@unl.example", send=True)
+    picture = mailbox.latest().html.css_first("img")
+    assert picture is not None
+    assert (picture.attributes["width"], picture.attributes["height"]) == ("160", "32")
+    assert str(picture.attributes["src"]).startswith(config.current().base_url + "/")
+    assert picture.attributes["alt"] == db.session.get_one(Company, 1).portal_name
