@@ -26,7 +26,8 @@ STATIC = Path(__file__).resolve().parent / "static"
 BUNDLES: dict[str, tuple[str, ...]] = {
     "portal.css": tuple(f"css/{part}.css" for part in ("tokens", "base", "layout", "components", "portal")),
     "desk.css": tuple(
-        f"css/{part}.css" for part in ("tokens", "base", "layout", "components", "admin", "partners")
+        f"css/{part}.css"
+        for part in ("tokens", "base", "layout", "components", "admin", "partners", "records")
     ),
     "app.js": tuple(
         f"js/{part}.js" for part in ("copy", "menus", "forms", "typeahead", "lists", "preview", "keys")
@@ -60,6 +61,7 @@ def register(app: Flask) -> None:
     bundles = {name: _asset(name) for name in BUNDLES}
     by_address = {asset.name: asset for asset in bundles.values()}
 
+    @public
     def serve(name: str) -> Response:
         return _response(by_address.get(name) or _branded(name) or abort(404))
 

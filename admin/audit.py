@@ -71,10 +71,26 @@ class _Record(Filter):
         return and_(AuditEvent.subject_table == table, AuditEvent.subject_id == int(number))
 
 
-#: Each verb in words: "contact.role_changed" → "Contact role changed".
-VERB_WORDS = tuple((verb, spoken(verb.replace(".", " "))) for verb in audit.VERBS)
-
 # MARK: Cells
+
+#: One row of each table, in the words of the desk.
+TABLE_WORDS = {
+    "companies": "Brand",
+    "entity_notes": "Note",
+    "mails": "Mail",
+    "partner_affiliations": "Affiliation",
+    "partner_entities": "Partner",
+    "partner_invitations": "Invitation",
+    "partner_organizations": "Organization",
+    "partner_users": "Person",
+    "schools": "School",
+    "staff_users": "Staff account",
+}
+
+
+def _did(verb: str) -> str:
+    """A verb in words: "contact.role_changed" → "Contact role changed"."""
+    return spoken(verb.replace(".", " "))
 
 
 def _change(row: AuditEvent) -> cells.Cell:
@@ -109,13 +125,11 @@ LOG = Listing(
             style="p2",
             export=AuditEvent.actor_label,
         ),
-        Column("verb", "Did", lambda row, _: cells.text(timeline.tell(row).text), export=AuditEvent.verb),
         Column(
-            "subject",
-            "On what",
-            lambda row, _: cells.text(row.subject_label),
-            style="p3",
-            export=AuditEvent.subject_label,
+            "verb",
+            "Did",
+            lambda row, _: cells.text(_did(row.verb), under=row.subject_label[:80]),
+            export=AuditEvent.verb,
         ),
         Column("changes", "Change", lambda row, _: _change(row), style="p3", export=AuditEvent.changes),
         Column(
@@ -137,7 +151,13 @@ LOG = Listing(
             suggested=SUGGESTED["entities"],
             endpoint="records_entities.lookup",
         ),
-        Choice("verb", "Verb", True, VERB_WORDS, lambda value: AuditEvent.verb == value),
+        Choice(
+            "verb",
+            "Verb",
+            True,
+            tuple((verb, _did(verb)) for verb in audit.VERBS),
+            lambda value: AuditEvent.verb == value,
+        ),
         *days("When", AuditEvent.created_at),
         _By("by", "Done by staff", suggested=SUGGESTED["staff"], endpoint="audit.find_staff"),
         _Record("record", "Record"),
@@ -237,7 +257,7 @@ def _changed(key: str, fields: dict[str, Any]) -> dict[str, Any]:
     """The changes of one row: its name and every field before and after."""
     table, _colon, number = key.partition(":")
     return {
-        "title": f"{spoken(table.removeprefix('partner_'))} {number}",
+        "title": f"{TABLE_WORDS.get(table, spoken(table))} {number}",
         "url": link_to(table, int(number)) if number.isdigit() else "",
         "fields": [
             {"label": spoken(name), "old": _shown(old), "new": _shown(new)}
