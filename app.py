@@ -110,7 +110,7 @@ def _locale() -> str:
     if request.path.startswith("/admin"):
         return language.ENGLISH
     own = getattr(getattr(g.get("actor"), "person", None), "locale", None)
-    wanted = request.accept_languages.best_match(language.locales())
+    wanted = language.best(tag for tag, quality in request.accept_languages if quality)
     return language.spoken(own, wanted, _company().locale)
 
 

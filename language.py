@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import flask_babel
 from babel import Locale, UnknownLocaleError
-from babel.dates import get_datetime_format, get_timezone, get_timezone_name
+from babel.dates import get_datetime_format, get_timezone, get_timezone_gmt, get_timezone_name
 from babel.lists import format_list
 from babel.numbers import get_currency_precision
 from flask_babel import gettext, lazy_gettext, ngettext
@@ -37,6 +37,7 @@ __all__ = [
     "LazyString",
     "_",
     "_l",
+    "best",
     "day",
     "direction",
     "gettext",
@@ -75,6 +76,18 @@ def _is_locale(name: str) -> bool:
 def spoken(*wishes: str | None) -> str:
     """The first of these that the portal speaks, else English."""
     return next((wish for wish in wishes if wish in locales()), ENGLISH)
+
+
+def best(wanted: Iterable[str]) -> str | None:
+    """The language that the portal speaks for a browser that wants these tags, the most wanted first.
+
+    "de-AT" is content with "de", and "pt" with "pt_BR".
+    """
+    whole = {locale.lower(): locale for locale in locales()}
+    plain = {locale.lower().partition("_")[0]: locale for locale in reversed(locales())}
+    names = (tag.lower().replace("-", "_") for tag in wanted)
+    found = (whole.get(name) or plain.get(name.partition("_")[0]) for name in names)
+    return next(filter(None, found), None)
 
 
 def tag(locale: str) -> str:
@@ -128,8 +141,13 @@ def _day_and_time(value: datetime) -> str:
 
 def zone_name(value: datetime) -> str:
     """The short name of the reader's zone at that moment: "CET", "UTC"."""
-    zone = flask_babel.get_timezone() or ZoneInfo("UTC")
-    return get_timezone_name(value.astimezone(zone), width="short", locale=_locale())
+    there = value.astimezone(flask_babel.get_timezone() or ZoneInfo("UTC"))
+    name = get_timezone_name(there, width="short", locale=_locale())
+    if name.isalpha():
+        return name
+    # Where the language has no short name, it has only a bare "+0100".
+    known = there.tzname() or ""
+    return known if known.isalpha() else get_timezone_gmt(there, "long", locale=_locale())
 
 
 def relative(value: datetime) -> str:
