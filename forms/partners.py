@@ -21,6 +21,8 @@ from forms.base import Form, OnceForm
 from forms.people import ROLE_LABELS, RoleForm
 from models import DealVisibility, PartnerRole
 from permissions import PARTNER_GRANTS, Permission
+from services.emails import canonical_email
+from services.errors import Refusal
 from services.names import ENTITY_KIND_WORDS, KIND_WORDS
 
 #: What a permission lets somebody do, as a label.
@@ -95,6 +97,14 @@ class WithSearch:
                 field.text = (formdata.get(f"{field.name}_text") or "").replace("\x00", "").strip()[:200]
 
 
+def check_address(_form: Form, field: Field) -> None:
+    """The address is one that could sign in, told with the form's other problems."""
+    try:
+        canonical_email(field.data or "")
+    except Refusal as refusal:
+        raise ValidationError(str(refusal.text)) from refusal
+
+
 class NewPartnerForm(WithSearch, OnceForm):
     """An organization, its first entity, and perhaps its first administrator: one page, one change."""
 
@@ -133,6 +143,7 @@ class NewPartnerForm(WithSearch, OnceForm):
         validators=[
             Optional(),
             Length(max=254, message="Work email address must be 254 characters or fewer"),
+            check_address,
         ],
         render_kw={**_UNTYPED, "inputmode": "email"},
     )
@@ -237,6 +248,7 @@ class CodeForm(OnceForm, RoleForm):
         validators=[
             InputRequired("Enter the person's work email address"),
             Length(max=254, message="Work email address must be 254 characters or fewer"),
+            check_address,
         ],
         render_kw={**_UNTYPED, "inputmode": "email"},
     )

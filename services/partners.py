@@ -244,10 +244,12 @@ def _write_profile(entity: Entity, *, description: str, website: str, address: s
 
 
 def lock_entity(entity_id: int) -> Entity:
+    """The entity as it is now, held until the transaction ends. Raises NotFound."""
     return locked(Entity, entity_id)
 
 
 def lock_organization(organization_id: int) -> Organization:
+    """The organization as it is now, held until the transaction ends. Raises NotFound."""
     return locked(Organization, organization_id)
 
 

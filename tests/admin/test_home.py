@@ -6,13 +6,7 @@ from sqlalchemy import select
 from models import EntityStatus, Mail, MailStatus, db
 from services.transaction import transaction
 from tests import cast, make
-from web import cookie_name
-
-
-def at_desk(browse, who):
-    visitor = browse.another()
-    visitor.keep_cookie(cookie_name("staff"), make.desk(cast.staff(who)))
-    return visitor
+from tests.admin.desk import at_desk
 
 
 def tell_a_story(time) -> None:
