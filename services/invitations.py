@@ -221,6 +221,14 @@ def _replace(actor: Actor, invitation: Invitation, name: str, days: int | None) 
     if not is_enterable(entity):
         raise IllegalMove(_l("This partnership is paused, so nobody can be invited."))
     is_running = old.state(clock.now()) is S.PENDING
+    newer = select(Invitation.id).where(
+        Invitation.entity_id == entity.id,
+        Invitation.email_canonical == old.email_canonical,
+        Invitation.status == S.PENDING,
+        Invitation.id != old.id,
+    )
+    if db.session.scalar(newer) is not None:
+        raise IllegalMove(_l("A newer invitation to this address is open."))
     move(old, name)
     _refuse_affiliated(entity, old.email_canonical)
     team.refuse_ungrantable(actor, old.role)

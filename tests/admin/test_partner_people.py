@@ -92,6 +92,17 @@ def test_the_contacts_table_resends_an_invite_in_one_press(dana):
     assert count(Mail) == 1
 
 
+def test_an_old_invitation_is_not_sent_again_beside_a_newer_one(browse, time):
+    entity = make.entity()
+    old = make.invitation(entity=entity, email="noah@unl.example", days=1)
+    time.pass_(days=2)
+    people.expire_due()
+    make.invitation(entity=entity, email="noah@unl.example")
+    page = at_desk(browse, cast.DANA).get(f"/admin/partners/{entity.id}/invitations/{old.id}")
+    assert "A newer invitation to this address is open" in page.submit("Resend invitation")
+    assert count(Invitation) == 2
+
+
 def test_the_fate_of_the_mail_is_told_from_queued_to_accepted(dana, mailbox):
     entity = make.entity()
     invitation = make.invitation(entity=entity, email="noah@unl.example", send=True)
