@@ -7,7 +7,8 @@ from typing import Any
 import wtforms
 from wtforms.fields import HiddenField
 
-from language import _
+import language
+from language import _, _l
 from services import keys
 from services.errors import Refusal
 
@@ -20,10 +21,25 @@ def clean(text: str | None) -> str | None:
     return _UNSEEN.sub("", text).strip() if isinstance(text, str) else text
 
 
+class _Words:
+    """WTForms' own sentences in the reader's language."""
+
+    KNOWN = (_l("Not a valid choice."),)  #: so that translators see those that a form of the portal can say
+
+    def gettext(self, text: str) -> str:
+        return str(language.gettext(text))
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        return language.plural(one, many, count)
+
+
 class Form(wtforms.Form):
     """A form of ours. The token against forgery is not a field: components/forms.html writes it."""
 
     class Meta:
+        def get_translations(self, form: wtforms.Form) -> _Words:
+            return _Words()
+
         def bind_field(self, form: wtforms.Form, unbound_field: Any, options: dict[str, Any]) -> Any:
             if issubclass(unbound_field.field_class, wtforms.StringField) and not issubclass(
                 unbound_field.field_class, wtforms.PasswordField

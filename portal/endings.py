@@ -109,11 +109,12 @@ def of_invitation(invitation: Invitation, state: InvitationStatus, token: str) -
             day=day(invitation.created_at),
             until=moment(invitation.expires_at),
         )
+        wish = quote(_("A new invitation"))
         return Ending(
             "expired",
             _("This invitation has expired"),
             [said],
-            write_to=f"mailto:{ours.support_email}?subject={quote(_('A new invitation'))}",
+            write_to=f"mailto:{ours.support_email}?subject={wish}",
             write_label=_("Ask for a new invitation"),
         )
     if state is InvitationStatus.SUPERSEDED:

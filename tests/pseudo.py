@@ -17,7 +17,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from language import TIME_ZONES
+from language import TIME_ZONES, locales
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGER = 1.4  #: how much longer than English a translation may well be
@@ -100,7 +100,7 @@ def _texts(html: LexborHTMLParser) -> Iterator[str]:
     for node in html.root.traverse(include_text=True):
         if node.tag == "-text":
             above = node.parent
-            if above is not None and above.mem_id not in unread and not _is_zone(above):
+            if above is not None and above.mem_id not in unread and not _has_own_name(above):
                 yield " ".join((node.text_content or "").split())
             continue
         attributes = node.attributes
@@ -113,6 +113,7 @@ def _texts(html: LexborHTMLParser) -> Iterator[str]:
             yield from parse_qs(urlsplit(attributes["href"] or "").query).get("subject", [])
 
 
-def _is_zone(node: LexborNode) -> bool:
-    """A time zone to choose is named as its city is, which is data."""
-    return node.tag == "option" and node.attributes.get("value") in TIME_ZONES
+def _has_own_name(node: LexborNode) -> bool:
+    """What is chosen by a name of its own: a time zone by its city, a language in itself."""
+    value = node.attributes.get("value") if node.tag == "option" else None
+    return value in TIME_ZONES or value in locales()
