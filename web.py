@@ -7,17 +7,18 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import structlog
-from flask import Flask, Response, abort, g, redirect, render_template, request
+from flask import Flask, Response, abort, current_app, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import DataError, OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
 import config
 from language import _
 from models import db
+from permissions import mark_of
 from services import audit
 from services.errors import Refusal, TooMany
 
@@ -86,6 +87,12 @@ def _trusted_hosts(settings: config.Settings) -> list[str]:
 # MARK: Begin and end of a request
 
 
+def mark_of_endpoint(endpoint: str) -> str | None:
+    """What it takes to enter an endpoint: what its door declared, or the mark of its view."""
+    declared: dict[str, str] = current_app.extensions.get("marks", {})
+    return declared.get(endpoint) or mark_of(current_app.view_functions.get(endpoint))
+
+
 def _begin() -> None:
     g.request_id = secrets.token_hex(8)
     g.began = time.perf_counter()
@@ -102,6 +109,8 @@ def _begin() -> None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     if "\x00" in unquote(request.full_path) or any("\x00" in v for v in request.values.values()):
         abort(400)
+    if request.endpoint is not None and mark_of_endpoint(request.endpoint) is None:
+        abort(404)  # nobody declared who may enter: nobody does
     if request.method not in SAFE_METHODS:
         _check_site()
 
@@ -290,6 +299,8 @@ def _refused(refusal: Refusal) -> ResponseReturnValue:
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.response
+    if isinstance(error, SecurityError):  # a foreign Host: no address of ours could be written
+        return Response("This server does not answer for that host.\n", 400, mimetype="text/plain")
     status = error.code or 500
     if status < 400:  # a redirect of the router
         return error.get_response()

@@ -30,5 +30,5 @@ def register(app: Flask) -> None:
         for view in room.views():
             admin.add_view(view)
     admin.init_app(app)
-    base.check(admin)
+    app.extensions["marks"] = base.marks(admin)
     base.register(app)

@@ -73,14 +73,22 @@ class DeskView(Guarded, BaseView):  # type: ignore[misc]
     """A page of the desk that is not a table of records."""
 
 
-def check(admin: Admin) -> None:
-    """Refuse to start with a view that is not ours or a method that nobody declared a permission for."""
+def marks(admin: Admin) -> dict[str, str]:
+    """The mark of every endpoint of the desk.
+
+    Raises TypeError, at start-up, for a view that is not ours or a method that nobody declared a
+    permission for.
+    """
+    found = {}
     for view in admin._views:
         if not isinstance(view, Guarded):
             raise TypeError(f"{view!r} is not a view of admin/base.py")
         for _url, name, _methods in view._urls:
-            if view.mark(name) is None:
+            mark = view.mark(name)
+            if mark is None:
                 raise TypeError(f"{type(view).__name__}.{name} has no permission: mark it")
+            found[f"{view.endpoint}.{name}"] = str(mark)
+    return found
 
 
 # MARK: What the frame of the desk shows

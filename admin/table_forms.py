@@ -67,7 +67,7 @@ class RecordForm(Form):
 
     @property
     def read_version(self) -> int:
-        return read_id(self.version.data) or 0
+        return read_id(str(self.version.data)) or 0
 
     def search(self) -> bool:
         """Look for the words typed for references that were not chosen; whether there are any."""

@@ -9,4 +9,5 @@ def register(app: Flask) -> None:
     from portal import door, home, invitations, people, profile, sessions, sign_in  # noqa: F401
 
     app.register_blueprint(door.portal)
+    app.add_url_rule("/", "front", home.enter_portal)
     door.check(app)

@@ -9,13 +9,19 @@ import clock
 from forms.people import ROLE_LABELS, can, cannot
 from language import _, day, listed, ngettext
 from models import Invitation, InvitationStatus, PartnerRole
-from permissions import Contact, Permission, allowed, requires, signed_in
+from permissions import Contact, Permission, allowed, public, requires, signed_in
 from portal.door import contact, portal
 from services import people, timeline
 from services.invitations import unanswered_of
 
 LATEST = 8  #: happenings on the dashboard
 ENDING_SOON = 14  # days
+
+
+@public
+def enter_portal() -> ResponseReturnValue:
+    """The bare address of the site leads to the portal; the desk has its own."""
+    return redirect(url_for("portal.index"), 303)
 
 
 @portal.get("/")
