@@ -101,7 +101,7 @@ def _run(url: str, size: int, rounds: int) -> list[Result]:
     with stage(url, size) as place:
         print(HEAD, flush=True)
         for pair in tasks(place, rounds + WARM):
-            figures = measure({"ours": pair.ours, "floor": pair.floor}, rounds, WARM)
+            figures = measure({"ours": pair.ours, "floor": pair.floor}, rounds, WARM, pair.status)
             results.append(Result(pair.name, figures["ours"], figures["floor"]))
             print(results[-1].line(), flush=True)
     return results

@@ -126,7 +126,7 @@ def make(engine: Engine) -> Flask:
                 )
             ).all()
             count = connection.execute(
-                text("SELECT count(*) FROM (SELECT 1 FROM partner_entities LIMIT 10001) AS some")
+                text("SELECT count(*) FROM (SELECT 1 FROM partner_entities LIMIT 10001) AS capped")
             ).scalar()
             return page(LIST, title="Partners", who=who, rows=rows, count=count)
 
@@ -165,13 +165,13 @@ def make(engine: Engine) -> Flask:
                 events=_events(connection, number),
             )
 
-    @app.route("/admin/records/people/edit/", methods=["GET", "POST"])
-    def edit() -> ResponseReturnValue:
+    @app.route("/admin/records/people/<int:number>/edit", methods=["GET", "POST"])
+    def edit(number: int) -> ResponseReturnValue:
         with engine.begin() as connection:
             who = staff(connection)
             row = connection.execute(
                 text("SELECT id, full_name, email, title, phone, version FROM partner_users WHERE id = :id"),
-                {"id": request.args.get("id", 0, int)},
+                {"id": number},
             ).mappings().first() or abort(404)
             if request.method == "GET":
                 token = session.setdefault("csrf", secrets.token_urlsafe(16))

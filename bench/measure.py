@@ -40,10 +40,10 @@ class Figures:
         return int(statistics.median(self.sizes))
 
 
-def measure(tasks: dict[str, Task], rounds: int, warm: int = 5) -> dict[str, Figures]:
+def measure(tasks: dict[str, Task], rounds: int, warm: int, status: int) -> dict[str, Figures]:
     """Time each application's task `rounds` times, in turn; the first `warm` rounds do not count.
 
-    Raises RuntimeError when an answer is an error: only right answers are timed.
+    Raises RuntimeError when an answer has another status: only right answers are timed.
     """
     figures = {name: Figures() for name in tasks}
     for number in range(warm + rounds):
@@ -53,7 +53,7 @@ def measure(tasks: dict[str, Task], rounds: int, warm: int = 5) -> dict[str, Fig
                 began, cpu = time.perf_counter(), time.thread_time()
                 answer = call()
                 cpu, took = time.thread_time() - cpu, time.perf_counter() - began
-            if answer.status_code >= 400:
+            if answer.status_code != status:
                 raise RuntimeError(f"{name}: {answer.status_code} {answer.request.path}\n{answer.text[:800]}")
             if number >= warm:
                 figures[name].milliseconds.append(took * 1000)

@@ -113,8 +113,8 @@ def _ours(app: Flask) -> FlaskClient:
             _row, token = sessions.start(
                 contact=Contact(first.person, first), browser=FAMILIES[0], system=FAMILIES[1]
             )
-    client.set_cookie("staff", outcome.token or "", domain="127.0.0.1")
-    client.set_cookie("pp", token, domain="127.0.0.1")
+    client.set_cookie("staff", outcome.token or "", domain="localhost")
+    client.set_cookie("pp", token, domain="localhost")
     return client
 
 

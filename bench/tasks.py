@@ -21,6 +21,7 @@ class Pair:
     name: str
     ours: Task
     floor: Task
+    status: int  #: of a right answer
 
 
 def tasks(stage: Stage, rounds: int) -> list[Pair]:
@@ -30,8 +31,8 @@ def tasks(stage: Stage, rounds: int) -> list[Pair]:
         _same(stage, "dashboard", lambda _n: "/partners/dashboard"),
         _same(stage, "partners list", lambda _n: "/admin/partners/"),
         _same(stage, "partner page", lambda n: f"/admin/partners/{_entity(stage, n)}"),
-        _same(stage, "record edit", lambda n: f"/admin/records/people/edit/?id={_person(n)}"),
-        Pair("record save", _save(stage.ours), _save(stage.floor)),
+        _same(stage, "record edit", lambda n: f"/admin/records/people/{_person(n)}/edit"),
+        Pair("record save", _save(stage.ours), _save(stage.floor), 303),
     ]
 
 
@@ -44,7 +45,7 @@ def _person(number: int) -> int:
 
 
 def _same(stage: Stage, name: str, path: Callable[[int], str]) -> Pair:
-    return Pair(name, _open(stage.ours, path), _open(stage.floor, path))
+    return Pair(name, _open(stage.ours, path), _open(stage.floor, path), 200)
 
 
 def _open(client: FlaskClient, path: Callable[[int], str]) -> Task:
@@ -57,6 +58,7 @@ def _sign_in(stage: Stage, rounds: int) -> Pair:
         "sign-in",
         _redeem(stage.ours, stage.links(rounds)),
         _redeem(stage.floor, stage.links(rounds)),
+        303,
     )
 
 
@@ -76,7 +78,7 @@ def _save(client: FlaskClient) -> Task:
     """Saving a record: on our side the confirmation of what will change, which is what writes."""
 
     def ready(number: int) -> Callable[[], TestResponse]:
-        path = f"/admin/records/people/edit/?id={_person(number)}"
+        path = f"/admin/records/people/{_person(number)}/edit"
         form = fields(client.get(path)) | {"title": f"Title {number}"}
         if "form_key" not in form and "csrf" in form:  # the floor saves at once
             return lambda: client.post(path, data=form)
