@@ -29,6 +29,7 @@ from services.access import require
 from services.emails import canonical_email, shown_email
 from services.errors import IllegalMove, NotFound, Refusal
 from services.invitation_moves import end, is_enterable, lock, move
+from services.sentences import word
 from services.transaction import transaction
 
 #: Letters and digits that sound and look like no other: no 0 O, 1 I L, U V.
@@ -302,7 +303,11 @@ def _refuse_affiliated(entity: Entity, canonical: str) -> None:
     ).first()
     if found is not None and (found.valid_until is None or found.valid_until > clock.now()):
         raise Refusal(
-            _("%(email)s is in this team already, as %(role)s.", email=found.email, role=found.role.value),
+            _(
+                "%(email)s is in this team already, as %(role)s.",
+                email=found.email,
+                role=word(found.role.value),
+            ),
             field="email",
         )
 
