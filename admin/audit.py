@@ -210,7 +210,7 @@ class AuditView(Listed, DeskView):
 
     @expose("/export", methods=["POST"])
     @requires(P.READ_AUDIT)
-    def export(self) -> Response:
+    def export(self) -> ResponseReturnValue:
         """The events of the list as it is narrowed, as CSV."""
         return self.export_list()
 

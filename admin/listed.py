@@ -10,6 +10,7 @@ from flask_admin import expose
 import clock
 from admin.base import staff
 from admin.listing import Listing, State
+from admin.sign_in import again_first
 from models import Staff
 from permissions import Permission, requires
 from services import exports, saved_views
@@ -31,7 +32,7 @@ class Listed:
         values.setdefault("views_url", f"{values['url'].rstrip('/')}/views")
         return render_template(template, page=page, **values)
 
-    def export_list(self, listing: Listing | None = None) -> Response:
+    def export_list(self, listing: Listing | None = None) -> ResponseReturnValue:
         """The list as the address narrows it, as a CSV file, after leaving a trace of it."""
         listing = listing or self.listing
         return csv_response(staff(), listing, listing.read(request.args))
@@ -72,8 +73,14 @@ class Listed:
         return f"{home}?{query.removeprefix('?')}" if plain else home
 
 
-def csv_response(actor: Staff, listing: Listing, state: State) -> Response:
-    """Every row of the state, streamed; the audit says who took how many, chosen how."""
+def csv_response(actor: Staff, listing: Listing, state: State) -> ResponseReturnValue:
+    """Every row of the state, streamed; the audit says who took how many, chosen how.
+
+    Asks for a fresh sign-in first, which leads back to the list.
+    """
+    home = request.path.rpartition("/")[0]
+    if (way := again_first(f"{home}/?{state.string()}")) is not None:
+        return way
     chosen = [column for column in listing.columns if column.export is not None]
     with transaction():
         count = min(listing.count(state, exports.MOST_ROWS), exports.MOST_ROWS)

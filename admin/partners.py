@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, url_for
+from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
@@ -42,7 +42,7 @@ class PartnersView(
 
     @expose("/export", methods=["POST"])
     @requires(Permission.READ_PARTNERS)
-    def export(self) -> Response:
+    def export(self) -> ResponseReturnValue:
         """The partners that the address narrows the list to, as CSV."""
         return self.export_list(EXPORTED)
 

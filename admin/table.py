@@ -194,7 +194,7 @@ class TableView(Guarded, Listed, ModelView):
         return ""
 
     @expose("/export", methods=["POST"])
-    def export(self) -> Response:
+    def export(self) -> ResponseReturnValue:
         """The rows of the list as it is narrowed, as CSV."""
         return self.export_list()
 
