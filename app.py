@@ -100,7 +100,7 @@ def _company() -> Company:
                 time_zone="UTC",
                 locale="en",
             )
-    return g.company  # type: ignore[no-any-return]
+    return g.company
 
 
 def _locale() -> str:

@@ -26,11 +26,14 @@ def session() -> StaffSession:
     """The session behind this request; only behind the guard."""
     if not isinstance(current_user._get_current_object(), StaffSession):
         raise NotAllowed("Sign in first.")
-    return current_user._get_current_object()  # type: ignore[no-any-return]
+    return current_user._get_current_object()
 
 
 class Guarded:
     """Mixin for Flask-Admin views: a method opens only to whom its mark names, and unmarked to nobody."""
+
+    endpoint: str
+    _urls: list[tuple[str, str, tuple[str, ...]]]  #: Flask-Admin's: path, method's name, HTTP methods
 
     def is_accessible(self) -> bool:
         """Closed; the guard in `_handle_view` decides by the method's mark."""
@@ -69,7 +72,7 @@ class Guarded:
         raise NotFound
 
 
-class DeskView(Guarded, BaseView):  # type: ignore[misc]
+class DeskView(Guarded, BaseView):
     """A page of the desk that is not a table of records."""
 
 

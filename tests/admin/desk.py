@@ -1,6 +1,6 @@
 """At the desk: somebody of ours who is signed in, and what is in the database by now."""
 
-from typing import TypeVar
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -8,8 +8,6 @@ from models import Base, db
 from tests import cast, make
 from tests.visitor import Visitor
 from web import cookie_name
-
-Row = TypeVar("Row", bound=Base)
 
 
 def at_desk(browse: Visitor, who: cast.Who) -> Visitor:
@@ -25,7 +23,7 @@ def count(model: type[Base]) -> int:
     return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
-def fresh(row: Row) -> Row:
+def fresh(row: Any) -> Any:
     """The row as it is in the database by now."""
     db.session.expire_all()
     return db.session.get_one(type(row), row.id)

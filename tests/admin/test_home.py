@@ -16,7 +16,7 @@ def tell_a_story(time) -> None:
         entity = make.entity(f"New {number}", status=EntityStatus.PENDING)
         make.invitation(entity=entity, email=f"p{number}@unl.example", days=1 + 2 * number, send=True)
     with transaction():
-        mail = db.session.scalars(select(Mail)).first()
+        mail = db.session.scalars(select(Mail).limit(1)).one()
         mail.status, mail.last_error = MailStatus.FAILED, "550 no such mailbox"
     cast.contact(cast.AMARA)
 

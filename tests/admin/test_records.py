@@ -62,7 +62,8 @@ def fresh(row):
 def newest_event(verb: str | None = None) -> AuditEvent:
     db.session.expire_all()
     asked = select(AuditEvent).order_by(AuditEvent.id.desc())
-    return db.session.scalars(asked.where(AuditEvent.verb == verb) if verb else asked).first()
+    asked = asked.where(AuditEvent.verb == verb) if verb else asked
+    return db.session.scalars(asked.limit(1)).one()
 
 
 def review(visitor, path: str, **fields):

@@ -36,7 +36,7 @@ def told() -> list[str]:
 
 
 def last_id() -> int:
-    return db.session.scalar(select(AuditEvent.id).order_by(AuditEvent.id.desc()))
+    return db.session.scalars(select(AuditEvent.id).order_by(AuditEvent.id.desc())).first() or 0
 
 
 def test_an_untouched_log_is_whole(log):

@@ -45,7 +45,7 @@ def create(actor, **values) -> Entity:
 
 
 def count(model) -> int:
-    return db.session.scalar(select(func.count()).select_from(model))
+    return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
 def details(entity, **values):
