@@ -24,7 +24,7 @@ check: .venv/dev  ## what must be green before a change is shared
 	@$(BIN)/mypy .
 	@$(MAKE) --no-print-directory test
 
-bench: .venv/dev  ## time, queries and memory of the heaviest pages at scale
+bench: .venv/dev  ## time, queries and bytes of the heaviest pages at scale
 	@$(BIN)/python -m bench $(ARGS)
 
 seed: .venv/run  ## demonstration data into an existing database
