@@ -135,7 +135,7 @@ def _day_and_time(value: datetime) -> str:
     """Joined and ordered as the reader's language does it, without seconds."""
     if _locale().language == ENGLISH:
         return f"{day(value)}, {flask_babel.format_time(value, 'HH:mm')}"
-    joined = get_datetime_format("medium", locale=_locale()).replace("'", "")
+    joined = str(get_datetime_format("medium", locale=_locale())).replace("'", "")
     return joined.replace("{0}", flask_babel.format_time(value, "short")).replace("{1}", day(value))
 
 

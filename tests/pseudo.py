@@ -71,8 +71,8 @@ def translate(folder: Path, locale: str) -> None:
     for message in found:
         if message.id:
             ids = message.id if isinstance(message.id, tuple) else (message.id,)
-            texts = tuple(pseudo(ids[min(form, len(ids) - 1)]) for form in range(found.num_plurals))
-            message.string = texts if isinstance(message.id, tuple) else pseudo(message.id)
+            texts = tuple(pseudo(str(ids[min(form, len(ids) - 1)])) for form in range(found.num_plurals))
+            message.string = texts if isinstance(message.id, tuple) else pseudo(str(message.id))
     with (folder / locale / "LC_MESSAGES" / "messages.po").open("wb") as file:
         write_po(file, found)
     messages(folder)
