@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from models import Entity, Organization, Person, StaffRole, db
+from models import AuditEvent, Entity, Organization, Person, StaffRole, db
 from tests import cast, make
 from tests.admin.hostile import HOSTILE
 from tests.admin.test_records import LOGS, TABLES, at_desk, fresh, newest_event
