@@ -26,11 +26,13 @@ from wtforms.validators import Optional, ValidationError
 import language
 from admin.filters import Suggested, read_id, spoken
 from forms.base import Form
+from forms.choices import LongSelectField
 from language import TIME_ZONES, locales
 from models import Base, Moment
 from permissions import PARTNER_PERMISSIONS, Permission
 from services.sentences import word
 
+_ZONES = (("", "As the company"), *((zone, zone.replace("_", " ")) for zone in sorted(TIME_ZONES)))
 #: Names that never stand in a form, a list, a page or an export, whatever a view asks for.
 SECRETS = ("hash", "digest", "secret", "token", "epoch", "totp", "password", "code_tries")
 
@@ -239,9 +241,7 @@ def _field(model: type[Base], name: str, label: str, references: dict[str, tuple
     column = model.__table__.columns[name]
     optional = [Optional()] if column.nullable else []
     if name == "time_zone":
-        return _select(
-            label, [(zone, zone.replace("_", " ")) for zone in sorted(TIME_ZONES)], "As the company"
-        )
+        return LongSelectField(label, known=_ZONES, validators=[Optional()])
     if name == "locale":
         return _select(label, [(locale, _language(locale)) for locale in locales()], "As the company")
     if name == "permissions":
