@@ -37,7 +37,7 @@ class LongSelectField(SelectField):
     def iter_choices(self) -> list[Choice]:
         """Every choice, for the check of what was sent."""
         chosen = self.data or ""
-        return [Choice(value=value, label=words, selected=value == chosen) for value, words in self.known]
+        return [Choice(value, words, value == chosen, {}) for value, words in self.known]
 
     def has_groups(self) -> bool:
         return False
