@@ -8,6 +8,7 @@ from flask_admin import expose
 
 from admin.base import staff
 from admin.partner_page import find, frame
+from admin.sign_in import again_first
 from forms.partners import (
     OVERRIDABLE,
     ContactOverridesForm,
@@ -56,6 +57,8 @@ class Contacts:
         """Give a contact another role."""
         entity = find(entity_id)
         contact = partner_overview.find_contact(entity, contact_id)
+        if (way := again_first(request.path)) is not None:
+            return way
         form = ContactRoleForm(request.form)
         form.offer(PartnerRole)
         form.ask_for_proof(needs_proof())
@@ -79,6 +82,8 @@ class Contacts:
         """Give or take single permissions on top of a contact's role."""
         entity = find(entity_id)
         contact = partner_overview.find_contact(entity, contact_id)
+        if (way := again_first(request.path)) is not None:
+            return way
         form = ContactOverridesForm.of(OVERRIDABLE)(request.form)
         form.ask_for_proof(needs_proof())
         if request.method == "GET":

@@ -17,6 +17,7 @@ from admin.base import Guarded, staff
 from admin.editing import edit_record, new_record
 from admin.filters import GREATEST_ID, Suggested, spoken
 from admin.listed import Listed
+from admin.sign_in import again_first
 from admin.suggestions import SUGGESTED
 from admin.table_forms import RecordForm, form_of, is_secret, words_of
 from models import db
@@ -255,6 +256,8 @@ class RecordView(TableView):
     def edit_view(self, record_id: int) -> ResponseReturnValue:
         """Edit a row: the form, then what would change, then the save."""
         row = self.get_one(record_id)
+        if records.needs_fresh(self.model) and (way := again_first(request.path)) is not None:
+            return way
         if why := self.refuses_edit(row):
             flash(why, "warn")
             return see_other(url_for(f"{self.endpoint}.details_view", record_id=row.id))

@@ -43,6 +43,7 @@ class Rule:
     unique_field = ""
     needs_reason = False
     needs_proof = False
+    needs_fresh = False  #: whether it takes a sign-in of a moment ago: who somebody is, and what they may
 
     def lock_first(self, record_id: int) -> None:
         """Lock what has to be locked before the row itself."""
@@ -203,7 +204,8 @@ class _People(Rule):
     verb = "person.changed"
     fields = ("full_name", "email", "title", "phone", "time_zone", "locale", "is_active")
     unique_field = "email"
-    needs_reason = True
+    # A new address is a new owner of the account: what holds for roles holds here.
+    needs_reason = needs_proof = needs_fresh = True
 
     def prepare(self, actor: Staff, row: Any, values: Values) -> Values:
         canonical = canonical_email(str(values.get("email") or ""))
@@ -245,8 +247,7 @@ class _Affiliations(Rule):
     permission = Permission.EDIT_PEOPLE_RECORDS
     verb = "contact.changed"
     fields = ("role", "permissions", "is_primary", "valid_until")
-    needs_reason = True
-    needs_proof = True
+    needs_reason = needs_proof = needs_fresh = True
 
     def lock_first(self, record_id: int) -> None:
         """The entity before its contacts, in the order that services/team.py locks them."""
@@ -329,6 +330,7 @@ class _Staff(Rule):
     verb = "staff.changed"
     fields = ("full_name", "email", "role", "is_active", "time_zone")
     unique_field = "email"
+    needs_fresh = True
 
     def prepare(self, actor: Staff, row: Any, values: Values) -> Values:
         canonical = canonical_email(str(values.get("email") or ""))

@@ -63,6 +63,11 @@ def needs_proof(actor: Staff, model: type[Base]) -> bool:
     return RULES[model].needs_proof and actor.role is StaffRole.SUPPORT
 
 
+def needs_fresh(model: type[Base]) -> bool:
+    """Whether editing such a row takes a sign-in of a moment ago."""
+    return RULES[model].needs_fresh
+
+
 def plan(*, actor: Staff, model: type[Base], record_id: int, version: int, values: Mapping[str, Any]) -> Plan:
     """What saving these values would change, without changing anything.
 
