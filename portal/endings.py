@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import quote
 
 from flask import Response, g, render_template, url_for
 
@@ -32,6 +31,7 @@ class Ending:
     title: str
     lines: list[str] = field(default_factory=list)
     again: str = ""  #: the token for whose address a new link can be asked in one press
+    wish: str = ""  #: the token for whose invitation a new one can be asked in one press
     write_to: str = ""  #: an address to write to instead, and the words on that button
     write_label: str = ""
     dashboard: str = ""  #: where a browser goes on that is signed in already
@@ -109,14 +109,7 @@ def of_invitation(invitation: Invitation, state: InvitationStatus, token: str) -
             day=day(invitation.created_at),
             until=moment(invitation.expires_at),
         )
-        wish = quote(_("A new invitation"))
-        return Ending(
-            "expired",
-            _("This invitation has expired"),
-            [said],
-            write_to=f"mailto:{ours.support_email}?subject={wish}",
-            write_label=_("Ask for a new invitation"),
-        )
+        return Ending("expired", _("This invitation has expired"), [said], wish=token, **_write_to_us())
     if state is InvitationStatus.SUPERSEDED:
         said = _("A newer invitation was sent on %(at)s, so this one stopped working.", at=moment(ended_at))
         return Ending("superseded", _("Use the newest email"), [said])

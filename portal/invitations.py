@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from flask import Response, render_template, request, url_for
+from flask import Response, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -12,10 +12,12 @@ from models import Invitation
 from permissions import public
 from portal import endings, sign_in
 from portal.door import portal, unreferred
-from services import limits, people
+from services import invitation_wishes, keys, limits, people
 from services.emails import canonical_email
 from services.errors import Refusal
-from web import client_address
+from services.sign_in_limits import allow_asking
+from services.transaction import transaction
+from web import client_address, see_other
 
 #: How often one IP address may type a code that is none.
 WRONG_CODES, PERIOD = 10, timedelta(minutes=15)
@@ -63,6 +65,20 @@ def invitation(token: str) -> ResponseReturnValue:
         expires={"text": moment(invited.expires_at), "iso": utc(invited.expires_at)},
     )
     return unreferred(page, 422 if form.has_errors else 200)
+
+
+@portal.post("/invitations/again")
+@public
+def ask_for_invitation() -> ResponseReturnValue:
+    """Ask for a new invitation in one press. The answer is the same for every token, ours or not."""
+    allow_asking()
+    token = request.form.get("token", "")
+    with transaction():
+        invitation_wishes.ask_for_another(token=token)
+    flash(_("Your request is on its way. The new invitation comes to the same email address."), "success")
+    if len(token) == keys.TOKEN_LENGTH:
+        return see_other(url_for("portal.invitation", token=token))
+    return see_other(url_for("portal.sign_in"))
 
 
 def _is_theirs(form: AddressForm, invited: Invitation) -> bool:

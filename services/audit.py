@@ -55,6 +55,7 @@ VERBS: dict[str, LazyString] = {
     "invitation.changed": _l("%(actor)s changed the invitation to %(subject)s"),
     "invitation.revoked": _l("%(actor)s cancelled the invitation to %(subject)s"),
     "invitation.expired": _l("The invitation to %(subject)s expired"),
+    "invitation.asked": _l("%(subject)s asked for a new invitation"),
     "invitation.accepted": _l("%(actor)s accepted the invitation as %(role)s"),
     "contact.added": _l("%(actor)s added %(subject)s as %(role)s"),
     "contact.role_changed": _l("%(actor)s changed the role of %(subject)s from %(before)s to %(after)s"),

@@ -63,6 +63,13 @@ MAILS: dict[str, Kind] = {
         rows=frozenset({"entity"}),
         link="/partners/team",
     ),
+    "invitation.asked": Kind(
+        "invitation.asked",
+        _l("%(who)s asks for a new invitation"),
+        facts=frozenset({"who"}),
+        rows=frozenset({"entity"}),
+        link="/partners/team",
+    ),
     "invitation.created": _INVITATION,
     "invitation.renewed": _INVITATION,
     "invitation.resent": _INVITATION,

@@ -166,6 +166,8 @@ def _link(kind: Kind, mail: Mail, token: str | None) -> str:
     path = kind.link
     if mail.verb == "invitation.accepted" and mail.staff_id is not None:
         path = f"/admin/partners/{mail.entity_id}"
+    if mail.verb == "invitation.asked" and mail.person_id is None:  # to one of us, or to our common mailbox
+        path = f"/admin/partners/{mail.entity_id}/invitations"
     return config.current().base_url + path.format(token=token)
 
 

@@ -210,6 +210,31 @@ def test_every_end_of_an_invitation_has_its_own_page(browse, invited, time, happ
     assert db.session.query(Person).count() == 0
 
 
+def test_a_new_invitation_is_asked_for_in_one_press_and_once(browse, mailbox, invited, time):
+    url = copied(invited)
+    expire(invited, time)
+    mailbox.collect()
+    page = browse.get(url).submit("Ask for a new invitation")
+    assert (page.status, page.heading) == (410, "This invitation has expired")
+    assert "Your request is on its way" in page
+    (mail,) = mailbox.collect()
+    assert mail.recipients == [cast.DANA.email]
+    assert mail.subject == "noah.becker@unl.example asks for a new invitation".replace("noah.b", "Noah.B")
+    assert f"/admin/partners/{invited.entity_id}/invitations" in mail.text
+    assert "Your request is on its way" in page.submit("Ask for a new invitation")
+    assert mailbox.collect() == [], "asked twice, told once"
+
+
+def test_asking_with_a_token_that_is_none_of_ours_is_answered_alike(browse, mailbox, invited, time):
+    url, is_open = copied(invited), make.mailed(make.invitation(email="olga@unl.example", days=60, send=True))
+    expire(invited, time)
+    mailbox.collect()
+    for token in ("x" * 43, "", is_open):
+        answer = browse.get(url).submit("Ask for a new invitation", token=token)
+        assert "Your request is on its way" in answer
+    assert mailbox.collect() == []
+
+
 def test_an_accepted_invitation_leads_to_signing_in(browse, mailbox, invited):
     token, url = make.mailed(invited), copied(invited)
     browse.get(f"{PATH}/{token}").submit("Accept and sign in")
