@@ -30,6 +30,7 @@ _l = lazy_gettext
 #: The language that the texts are written in, and that the desk speaks.
 ENGLISH = "en"
 TIME_ZONES = frozenset(available_timezones())
+_MONTHS = Locale(ENGLISH).months["format"]["abbreviated"]
 
 __all__ = [
     "ENGLISH",
@@ -122,27 +123,52 @@ def plural(one: str, many: str, count: int) -> str:
 
 def day(value: date | datetime) -> str:
     """The day in the reader's zone and order: "21 Nov 2026" in English."""
-    form = "d MMM yyyy" if _locale().language == ENGLISH else "medium"
-    return str(flask_babel.format_date(value, form))
+    if _locale().language == ENGLISH:
+        return _english_day(_there(value) if isinstance(value, datetime) else value)
+    return str(flask_babel.format_date(value, "medium"))
 
 
 def moment(value: datetime) -> str:
     """Day, time and zone: "21 Nov 2026, 14:30 CET" in English."""
-    return f"{_day_and_time(value)} {zone_name(value)}"
+    there = _there(value)
+    if _locale().language == ENGLISH:
+        return f"{_english_day(there)}, {there.hour:02}:{there.minute:02} {_zone_name(there)}"
+    return f"{_day_and_time(value)} {_zone_name(there)}"
+
+
+def _english_day(value: date) -> str:
+    # By hand: a page of a list says forty of them, and Babel takes its time with each.
+    return f"{value.day} {_MONTHS[value.month]} {value.year:04}"
 
 
 def _day_and_time(value: datetime) -> str:
     """Joined and ordered as the reader's language does it, without seconds."""
-    if _locale().language == ENGLISH:
-        return f"{day(value)}, {flask_babel.format_time(value, 'HH:mm')}"
     joined = str(get_datetime_format("medium", locale=_locale())).replace("'", "")
     return joined.replace("{0}", flask_babel.format_time(value, "short")).replace("{1}", day(value))
 
 
 def zone_name(value: datetime) -> str:
     """The short name of the reader's zone at that moment: "CET", "UTC"."""
-    there = value.astimezone(flask_babel.get_timezone() or ZoneInfo("UTC"))
-    name = get_timezone_name(there, width="short", locale=_locale())
+    return _zone_name(_there(value))
+
+
+def _there(value: datetime) -> datetime:
+    return value.astimezone(flask_babel.get_timezone() or ZoneInfo("UTC"))
+
+
+#: Names of zones by the zone, what its clock is called and set to at a moment, and the language.
+_zone_names: dict[tuple[object, ...], str] = {}
+
+
+def _zone_name(there: datetime) -> str:
+    key = (str(there.tzinfo), there.tzname(), there.utcoffset(), str(_locale()))
+    if key not in _zone_names:
+        _zone_names[key] = _find_zone_name(there)
+    return _zone_names[key]
+
+
+def _find_zone_name(there: datetime) -> str:
+    name = str(get_timezone_name(there, width="short", locale=_locale()))
     if name.isalpha():
         return name
     # Where the language has no short name, it has only a bare "+0100".
@@ -151,8 +177,10 @@ def zone_name(value: datetime) -> str:
 
 
 def relative(value: datetime) -> str:
-    """ "in 40 minutes" or "2 days ago" within seven days of now, else the day."""
+    """ "now", "in 40 minutes" or "2 days ago" within seven days of now, else the day."""
     distance = value - clock.now()
+    if abs(distance) < timedelta(seconds=1):  # what was just saved is shown as "in 0 seconds" otherwise
+        return _("now")
     if abs(distance) < timedelta(days=7):
         return str(flask_babel.format_timedelta(distance, add_direction=True))
     return day(value)
@@ -160,6 +188,8 @@ def relative(value: datetime) -> str:
 
 def number(value: int | float) -> str:
     """A number with the reader's separators."""
+    if isinstance(value, int) and _locale().language == ENGLISH:
+        return f"{value:,}"
     return str(flask_babel.format_decimal(value))
 
 
