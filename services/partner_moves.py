@@ -19,7 +19,7 @@ from models import (
     db,
 )
 from permissions import Actor, Permission, allowed
-from services import audit
+from services import audit, invitations
 from services.access import require
 from services.errors import IllegalMove, NotFound, Refusal
 from services.partners import lock_entity, lock_organization
@@ -126,14 +126,12 @@ def _move(move: Move, row: Entity | Organization) -> None:
 
 
 def _cancel_invitations(actor: Actor, entity: Entity) -> None:
-    from services import people
-
     waiting = select(Invitation).where(
         Invitation.entity_id == entity.id, Invitation.status == InvitationStatus.PENDING
     )
     db.session.flush()  # locking the entity again below must not undo the move
     for invitation in db.session.scalars(waiting).all():
-        people.revoke(actor=actor, invitation=invitation, reason="The partner was offboarded")
+        invitations.revoke(actor=actor, invitation=invitation, reason="The partner was offboarded")
 
 
 def _read_reason(reason: str) -> str:

@@ -21,7 +21,7 @@ from models import (
     db,
 )
 from permissions import Permission, read_overrides
-from services import mail, sessions, staff_sign_in
+from services import administrators, mail, sessions, staff_sign_in
 from services import staff as accounts
 from services.emails import canonical_email, shown_email
 from services.errors import IllegalMove, NotAllowed, Refusal
@@ -347,7 +347,7 @@ class _Staff(Rule):
         if row.id == actor.id and not is_active:
             raise NotAllowed("Another administrator has to close your account.")
         if role is not row.role or (row.is_active and not is_active):
-            accounts.keep_an_admin(row)
+            administrators.keep_one_beside(row)
         return {
             "full_name": _line(values, "full_name", "full name"),
             "email": shown_email(str(values["email"])),

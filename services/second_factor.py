@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, or_, select, update
 import clock
 from models import RecoveryCode, Staff, db
 from permissions import Actor, Permission
-from services import audit, keys, mail
+from services import administrators, audit, keys, mail
 from services.access import require
 from services.errors import IllegalMove, NotAllowed, Refusal
 from services.transaction import locked
@@ -156,9 +156,7 @@ def accept_recovery_code(staff: Staff, code: str) -> bool:
         return False
     left = recovery_codes_left(staff)
     audit.record(actor=staff, verb="staff.recovery_code_used", subject=staff, left=left)
-    from services.staff import admins
-
-    for reader in {row.id: row for row in (staff, *admins())}.values():
+    for reader in {row.id: row for row in (staff, *administrators.active())}.values():
         mail.queue("staff.recovery_code_used", to=reader, who=staff.name, left=left)
     return True
 

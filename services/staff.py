@@ -13,7 +13,7 @@ import clock
 from language import TIME_ZONES
 from models import Mail, Staff, StaffLink, StaffRole, db
 from permissions import Actor, Permission, System
-from services import audit, auth_log, company, keys, limits, mail, passwords, staff_sign_in
+from services import administrators, audit, auth_log, company, keys, limits, mail, passwords, staff_sign_in
 from services.access import require
 from services.emails import canonical_email, shown_email
 from services.errors import Gone, IllegalMove, NotAllowed, NotFound, Refusal, Stale
@@ -43,15 +43,6 @@ def everyone(*, actor: Actor) -> list[Staff]:
     """Every account, those who can sign in first, then by name."""
     require(actor, Permission.READ_STAFF)
     return list(db.session.scalars(select(Staff).order_by(Staff.is_active.desc(), Staff.full_name, Staff.id)))
-
-
-def admins() -> list[Staff]:
-    """The active administrators."""
-    return list(
-        db.session.scalars(
-            select(Staff).where(Staff.role == StaffRole.ADMIN, Staff.is_active.is_(True)).order_by(Staff.id)
-        )
-    )
 
 
 def by_email(email: str) -> Staff | None:
@@ -114,7 +105,7 @@ def change(
     if row.role is not role:
         if isinstance(actor, Staff) and actor.id == row.id:
             raise NotAllowed("Another administrator has to change your role.")
-        keep_an_admin(row)
+        administrators.keep_one_beside(row)
     row.full_name, row.role = _name(full_name), role
     if db.session.is_modified(row):
         audit.record(actor=actor, verb="staff.changed", subject=row, reason=reason)
@@ -129,7 +120,7 @@ def deactivate(*, actor: Actor, staff: Staff, reason: str = "") -> Staff:
         raise NotAllowed("Another administrator has to close your account.")
     if not row.is_active:
         raise IllegalMove(f"The account of {row.name} is closed already.")
-    keep_an_admin(row)
+    administrators.keep_one_beside(row)
     row.is_active = False
     staff_sign_in.close(row, "deactivated")
     revoke_links(row)
@@ -293,21 +284,6 @@ def revoke_links(staff: Staff) -> None:
     """Let no link that chooses a password of theirs work any more."""
     live = (StaffLink.staff_id == staff.id, StaffLink.used_at.is_(None), StaffLink.revoked_at.is_(None))
     db.session.execute(update(StaffLink).where(*live).values(revoked_at=clock.now()))
-
-
-def keep_an_admin(staff: Staff) -> None:
-    """Raises IllegalMove when nobody else could administer, once this one no longer does."""
-    if staff.role is not StaffRole.ADMIN or not staff.is_active:
-        return
-    # Locked in one order, so that two administrators cannot demote each other at the same moment.
-    remaining = (
-        select(Staff.id)
-        .where(Staff.role == StaffRole.ADMIN, Staff.is_active.is_(True))
-        .order_by(Staff.id)
-        .with_for_update()
-    )
-    if set(db.session.scalars(remaining)) <= {staff.id}:
-        raise IllegalMove("This is the only administrator. Make somebody else one first.")
 
 
 def _name(text: str) -> str:
