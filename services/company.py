@@ -37,6 +37,12 @@ def current() -> Company:
     return row
 
 
+def keep(row: Company | None) -> None:
+    """Take the row that another query read along, so that `current` needs none of its own."""
+    if row is not None:
+        db.session().info["company"] = row
+
+
 def change(
     *,
     actor: Actor,

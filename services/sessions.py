@@ -13,9 +13,9 @@ from sqlalchemy.orm import contains_eager, joinedload, raiseload
 import clock
 import config
 from language import _l
-from models import Affiliation, Entity, Person, Session, SignInLink, Staff, db
+from models import Affiliation, Company, Entity, Person, Session, SignInLink, Staff, db
 from permissions import Actor, Contact, Permission, System, decide
-from services import audit, auth_log, keys
+from services import audit, auth_log, company, keys
 from services.access import require
 from services.errors import Gone, NotFound
 from services.transaction import aside, locked, transaction
@@ -115,7 +115,8 @@ def start(*, contact: Contact, browser: str, system: str) -> tuple[Session, str]
 
 
 def session_of(token: str, browser: str, system: str) -> Contact | None:
-    """Who holds this token in this browser; None where nobody does any more. One SELECT.
+    """Who holds this token in this browser; None where nobody does any more. One SELECT, which brings
+    the company along.
 
     Somebody whose places have all ended, or are paused, is still told who they are: every permission
     is then refused with the reason. A token that turns up in another browser or system ends.
@@ -124,7 +125,9 @@ def session_of(token: str, browser: str, system: str) -> Contact | None:
         return None
     now = clock.now()
     found = db.session.execute(
-        select(Session, Affiliation)
+        select(Session, Affiliation, Company)
+        .select_from(Session)
+        .outerjoin(Company, Company.id == 1)
         .join(Person, Person.id == Session.person_id)
         .join(Affiliation, Affiliation.partner_user_id == Person.id)
         .join(Affiliation.entity)
@@ -152,7 +155,8 @@ def session_of(token: str, browser: str, system: str) -> Contact | None:
     ).first()
     if found is None:
         return None
-    session, affiliation = found
+    session, affiliation, tenant = found
+    company.keep(tenant)
     contact = Contact(affiliation.person, affiliation, session.id)
     if (session.browser, session.system) != (browser[:40], system[:40]):
         _end_mismatched(contact, browser, system)
@@ -281,8 +285,9 @@ def _require_ending(actor: Actor, person: Person) -> None:
     if isinstance(actor, Staff):
         require(actor, Permission.END_SESSIONS)
     elif isinstance(actor, Contact) and actor.person.id != person.id:
+        # Who left the team is no longer its principal's to act on: they may work for another partner.
         shared = select(Affiliation.id).where(
-            Affiliation.partner_user_id == person.id, Affiliation.entity_id == actor.entity.id
+            Affiliation.partner_user_id == person.id, Affiliation.entity_id == actor.entity.id, _is_live()
         )
         if db.session.scalar(shared.limit(1)) is None:
             raise NotFound

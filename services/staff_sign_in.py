@@ -13,9 +13,9 @@ from sqlalchemy.exc import OperationalError
 
 import clock
 import config
-from models import Session, Staff, db
+from models import Company, Session, Staff, db
 from permissions import Actor, Permission, System
-from services import audit, auth_log, keys, limits, passwords, second_factor
+from services import audit, auth_log, company, keys, limits, passwords, second_factor
 from services.access import require
 from services.emails import canonical_email
 from services.errors import NotFound, Refusal, TooMany
@@ -101,7 +101,7 @@ def check(*, email: str, password: str) -> Checked:
         canonical = canonical_email(email)
     except Refusal:
         canonical = ""
-    watched = (f"staff.password:{canonical}", f"staff.address:{audit.origin.get().address}")
+    watched = (f"staff.password:{canonical}", f"staff.address:{limits.network(audit.origin.get().address)}")
     try:
         for key in watched:
             limits.hit(key, limit=FAILURES, per=FAILURE_TIME)
@@ -238,19 +238,22 @@ def start(
 
 
 def session_of(token: str, browser: str, system: str) -> StaffSession | None:
-    """The session behind a token, if it holds in this browser; one SELECT.
+    """The session behind a token, if it holds in this browser; one SELECT, which brings the company along.
 
     A token that turns up in another browser or system was carried off: it ends.
     """
     found = db.session.execute(
-        select(Session, Staff)
+        select(Session, Staff, Company)
+        .select_from(Session)
         .join(Staff, Staff.id == Session.staff_id)
+        .outerjoin(Company, Company.id == 1)
         .where(Session.token_digest == keys.digest(token))
         .execution_options(populate_existing=True)
     ).one_or_none()
     if found is None:
         return None
-    session, staff = found
+    session, staff, tenant = found
+    company.keep(tenant)
     now = clock.now()
     has_ended = session.revoked_at is not None or now >= session.expires_at
     if has_ended or now - session.last_seen_at > LONGEST_IDLE:
