@@ -1,9 +1,12 @@
 """What stands in the cells of a list: made ready here, so that templates only write them down."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from flask import current_app
+from jinja2 import Environment
+from markupsafe import Markup
 
 import language
 
@@ -52,12 +55,12 @@ def exact(value: datetime | None) -> Cell:
 
 def badge(kind: str, value: Any) -> Cell:
     """The badge of a state; `kind` is one of components/badges.html."""
-    return Cell(str(value), "badge", mark=_macro("status_badge")(kind, value))
+    return Cell(str(value), "badge", mark=_drawn(current_app.jinja_env, "status_badge", kind, value))
 
 
 def mark(word: str, tone: str = "neutral", icon: str = "") -> Cell:
     """A badge with its own word; tone is success, warn, danger, info or neutral."""
-    return Cell(word, "badge", mark=_macro("badge")(word, tone, icon))
+    return Cell(word, "badge", mark=_drawn(current_app.jinja_env, "badge", word, tone, icon))
 
 
 def yes_no(value: bool) -> Cell:
@@ -65,5 +68,8 @@ def yes_no(value: bool) -> Cell:
     return Cell("Yes" if value else "No")
 
 
-def _macro(name: str) -> Any:
-    return getattr(current_app.jinja_env.get_template("components/badges.html").module, name)
+@lru_cache(maxsize=512)
+def _drawn(pages: Environment, macro: str, *said: Any) -> Markup:
+    """What our own macro makes of it: the desk has one language, so a badge is drawn once a process."""
+    drawn: Markup = getattr(pages.get_template("components/badges.html").module, macro)(*said)
+    return drawn
