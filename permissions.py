@@ -255,30 +255,33 @@ def decide(actor: Actor, permission: Permission) -> Decision:
     return Decision(permission, (Step("system", True, "Portico itself"),), Scope.ALL)
 
 
+# Made once: a page asks some thirty times.
+_ACTIVE_ACCOUNT = _l("The account must be active.")
+_NOT_OF_ROLE = _l("Your role does not allow this. An administrator can change it.")
+_TAKEN_AWAY = _l("This was taken away from your role. A principal of your team can change it.")
+_NOT_INCLUDED = _l("Your role does not include this. A principal of your team can change it.")
+_ACCESS_ENDED = _l("Your access has ended.")
+_ORGANIZATION_PAUSED = _l("The partnership of your organization is paused.")
+_TEAM_PAUSED = _l("The partnership of your team is paused.")
+_PLACE_ENDED = _l("Your place in this team has ended.")
+
+
 def _decide_staff(staff: Staff, permission: Permission) -> Decision:
-    steps = [Step("account", staff.is_active, _l("The account must be active."))]
+    steps = [Step("account", staff.is_active, _ACTIVE_ACCOUNT)]
     granted = permission in STAFF_GRANTS[staff.role]
-    steps.append(Step("role", granted, _l("Your role does not allow this. An administrator can change it.")))
+    steps.append(Step("role", granted, _NOT_OF_ROLE))
     return Decision(permission, _until_refused(steps), Scope.ALL if granted else None)
 
 
 def _decide_contact(contact: Contact, permission: Permission) -> Decision:
     entity, affiliation = contact.entity, contact.affiliation
     scope, source = granted(affiliation, permission)
-    refusal = (
-        _l("This was taken away from your role. A principal of your team can change it.")
-        if source == "override"
-        else _l("Your role does not include this. A principal of your team can change it.")
-    )
+    refusal = _TAKEN_AWAY if source == "override" else _NOT_INCLUDED
     steps = [
-        Step("person", contact.person.is_active, _l("Your access has ended.")),
-        Step(
-            "organization",
-            entity.organization.status is OrganizationStatus.ACTIVE,
-            _l("The partnership of your organization is paused."),
-        ),
-        Step("entity", entity.status is EntityStatus.ACTIVE, _l("The partnership of your team is paused.")),
-        Step("affiliation", affiliation.is_live(clock.now()), _l("Your place in this team has ended.")),
+        Step("person", contact.person.is_active, _ACCESS_ENDED),
+        Step("organization", entity.organization.status is OrganizationStatus.ACTIVE, _ORGANIZATION_PAUSED),
+        Step("entity", entity.status is EntityStatus.ACTIVE, _TEAM_PAUSED),
+        Step("affiliation", affiliation.is_live(clock.now()), _PLACE_ENDED),
         Step(source, scope is not None, refusal),
     ]
     return Decision(permission, _until_refused(steps), scope)
