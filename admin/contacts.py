@@ -1,5 +1,6 @@
 """The contacts of a partner: who they are, what they may, and how their access is changed or ended."""
 
+from functools import partial
 from typing import Any
 
 from flask import flash, render_template, request, url_for
@@ -7,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from admin.base import staff
-from admin.partner_page import find, frame
+from admin.partner_page import find, frame, paged
 from admin.sign_in import again_first
 from forms.partners import (
     OVERRIDABLE,
@@ -44,11 +45,16 @@ class Contacts:
     def contacts(self, entity_id: int) -> ResponseReturnValue:
         """Everybody who may sign in for the partner, who is invited, and who was there."""
         entity = find(entity_id)
+        everybody = partial(partner_overview.contacts_of, entity, with_ended=True)
+        contacts, page = paged(everybody, "contacts", entity)
+        waiting = [] if page["next_url"] else partner_overview.invitations_of(entity, only_waiting=True)
         return render_template(
             "admin/partners/contacts.html",
             **frame(entity, "contacts"),
-            contacts=partner_overview.contacts_of(entity, with_ended=True),
-            waiting=partner_overview.invitations_of(entity, only_waiting=True),
+            contacts=contacts,
+            page=page,
+            waiting=waiting,
+            has_more_waiting=len(waiting) == partner_overview.MOST,
         )
 
     @expose("/<int:entity_id>/contacts/<int:contact_id>/role", methods=["GET", "POST"])

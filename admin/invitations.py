@@ -1,5 +1,7 @@
 """The invitations of a partner: generate a code, share it, send it again, renew it, take it back."""
 
+from functools import partial
+
 from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
@@ -8,7 +10,7 @@ import clock
 import config
 from admin.base import staff
 from admin.contacts import role_descriptions
-from admin.partner_page import find, frame
+from admin.partner_page import find, frame, paged
 from forms.partners import CodeForm, ReasonForm, RenewForm
 from forms.people import ROLE_LABELS
 from models import Entity, PartnerRole
@@ -30,10 +32,12 @@ class Invitations:
     def invitations(self, entity_id: int) -> ResponseReturnValue:
         """Every invitation of the partner with its state and the fate of its mail."""
         entity = find(entity_id)
+        invited, page = paged(partial(partner_overview.invitations_of, entity), "invitations", entity)
         return render_template(
             "admin/partners/invitations.html",
             **frame(entity, "invitations"),
-            invited=partner_overview.invitations_of(entity),
+            invited=invited,
+            page=page,
         )
 
     @expose("/<int:entity_id>/contacts/new", methods=["GET", "POST"])

@@ -1,6 +1,7 @@
 """The page of a partner: the frame of its tabs, the overview with what needs someone, and the history."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -23,6 +24,8 @@ from web import see_other
 P = Permission
 
 HISTORY_LIMIT = 50
+TAB_SIZE = 50  #: rows of a page of contacts or invitations
+T = TypeVar("T")
 KIND_LABELS = {
     timeline.ALL: "All",
     timeline.NOTES: "Notes",
@@ -92,6 +95,28 @@ def _tabs(entity: Entity, counts: Counts, here: str) -> list[dict[str, Any]]:
         }
         for name, label, count in tabs
     ]
+
+
+def paged(fetch: Callable[..., list[T]], here: str, entity: Entity) -> tuple[list[T], dict[str, Any]]:
+    """The rows of the page that the address asks for, and the links to those beside it.
+
+    `fetch` takes limit and offset; a page that is not there is the first.
+    """
+    asked = request.args.get("page", "")
+    number = int(asked) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 6 else 1
+    rows = fetch(limit=TAB_SIZE + 1, offset=max(number - 1, 0) * TAB_SIZE)
+    if not rows or number < 1:
+        number, rows = 1, fetch(limit=TAB_SIZE + 1, offset=0)
+
+    def url(to: int) -> str:
+        return url_for(f"partners.{here}", entity_id=entity.id, page=to if to > 1 else None)
+
+    before = (number - 1) * TAB_SIZE
+    return rows[:TAB_SIZE], {
+        "summary": f"{before + 1}–{before + min(len(rows), TAB_SIZE)}",
+        "previous_url": url(number - 1) if number > 1 else "",
+        "next_url": url(number + 1) if len(rows) > TAB_SIZE else "",
+    }
 
 
 def link_to(table: str, number: int) -> str:

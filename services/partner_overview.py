@@ -39,7 +39,9 @@ EXPIRING = timedelta(hours=48)
 # MARK: The people of a partner
 
 
-def contacts_of(entity: Entity, *, with_ended: bool = False, limit: int = MOST) -> list[Affiliation]:
+def contacts_of(
+    entity: Entity, *, with_ended: bool = False, limit: int = MOST, offset: int = 0
+) -> list[Affiliation]:
     """The entity's affiliations with their persons, live ones first, principals before others."""
     ended = and_(Affiliation.ended_at.is_(None)) if not with_ended else and_(Affiliation.id > 0)
     statement = (
@@ -53,6 +55,7 @@ def contacts_of(entity: Entity, *, with_ended: bool = False, limit: int = MOST) 
             Affiliation.id,
         )
         .limit(limit)
+        .offset(offset)
     )
     return list(db.session.scalars(statement))
 
@@ -130,7 +133,9 @@ class Invited:
     fate: Fate
 
 
-def invitations_of(entity: Entity, *, only_waiting: bool = False, limit: int = MOST) -> list[Invited]:
+def invitations_of(
+    entity: Entity, *, only_waiting: bool = False, limit: int = MOST, offset: int = 0
+) -> list[Invited]:
     """The entity's invitations, newest first, each with the fate of its mail: three statements."""
     statement = (
         select(Invitation)
@@ -138,6 +143,7 @@ def invitations_of(entity: Entity, *, only_waiting: bool = False, limit: int = M
         .options(raiseload("*"))
         .order_by(Invitation.id.desc())
         .limit(limit)
+        .offset(offset)
     )
     if only_waiting:
         statement = statement.where(Invitation.status == InvitationStatus.PENDING)
