@@ -73,7 +73,8 @@ class Happening:
 
     @property
     def at_text(self) -> str:
-        return language.relative(self.at)
+        text = language.relative(self.at)
+        return language.moment(self.at) if text == language.day(self.at) else text
 
     @property
     def at_title(self) -> str:
