@@ -135,7 +135,7 @@ class StaffSettingsView(DeskView):
             staff_id,
             "remove_second_factor",
             second_factor.remove,
-            "{0.name} sets up another second factor after the next sign-in. They were told by mail.",
+            "{0.name} sets up another second factor after the next sign-in. They were told by email.",
         )
 
     @expose("/<int:staff_id>/close", methods=["GET", "POST"])

@@ -255,7 +255,7 @@ def _unlinked(gone: Gone) -> ResponseReturnValue:
     titles = {
         "used": "Link already used",
         "expired": "This link has expired",
-        "revoked": "Use the newest mail",
+        "revoked": "Use the newest email",
     }
     title = titles.get(gone.cause, "This link is not complete")
     page = render_template("admin/sign_in/link_gone.html", title=title, text=gone.text, door="desk")

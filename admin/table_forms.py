@@ -32,7 +32,7 @@ from models import Base, Moment
 from permissions import PARTNER_PERMISSIONS, Permission
 from services.sentences import word
 
-_ZONES = (("", "As the company"), *((zone, zone.replace("_", " ")) for zone in sorted(TIME_ZONES)))
+_ZONES = (("", "Same as the company"), *((zone, zone.replace("_", " ")) for zone in sorted(TIME_ZONES)))
 #: Names that never stand in a form, a list, a page or an export, whatever a view asks for.
 SECRETS = ("hash", "digest", "secret", "token", "epoch", "totp", "password", "code_tries")
 
@@ -243,7 +243,7 @@ def _field(model: type[Base], name: str, label: str, references: dict[str, tuple
     if name == "time_zone":
         return LongSelectField(label, known=_ZONES, validators=[Optional()])
     if name == "locale":
-        return _select(label, [(locale, _language(locale)) for locale in locales()], "As the company")
+        return _select(label, [(locale, _language(locale)) for locale in locales()], "Same as the company")
     if name == "permissions":
         return OverridesField(label)
     if name in references:

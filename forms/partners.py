@@ -335,7 +335,7 @@ class ContactOverridesForm(ContactReasonForm):
             f"{cls.OVERRIDE}{permission.value}": SelectField(
                 PERMISSION_LABELS[permission],
                 choices=[
-                    SelectChoice("", "As the role says"),
+                    SelectChoice("", "As the role"),
                     SelectChoice("yes", "Always"),
                     SelectChoice("no", "Never"),
                 ],

@@ -16,7 +16,7 @@ class BrandForm(Form):
             InputRequired("Enter the name of your organization"),
             Length(max=200, message="Organization must be 200 characters or fewer"),
         ],
-        description="Your name in mails and invitations",
+        description="Your name in emails and invitations",
     )
     portal_name = StringField(
         "Name of the portal",
@@ -41,7 +41,7 @@ class BrandForm(Form):
             InputRequired("Enter the address that partners write to for help"),
             Length(max=254, message="Support address must be 254 characters or fewer"),
         ],
-        description="Partners see it below every page and in every mail",
+        description="Partners see it below every page and in every email",
         render_kw={"autocomplete": "off", "spellcheck": "false"},
     )
     time_zone = SelectField(

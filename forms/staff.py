@@ -29,9 +29,9 @@ ROLE_LABELS: dict[StaffRole, str] = {
 ROLE_HINTS: dict[str, str] = {
     "admin": "Can do everything here, also manage staff and check the audit log",
     "operations": "Onboards partners, invites, edits records and the brand, reads the audit log",
-    "support": "Helps partners: renews invitations, changes roles with a reason, reads mails",
+    "support": "Helps partners: renews invitations, changes roles with a reason, reads emails",
     "content": "Sees the home page; documents, training and pages when they arrive",
-    "auditor": "Reads partners, mails, staff and the audit log, and changes nothing",
+    "auditor": "Reads partners, emails, staff and the audit log, and changes nothing",
 }
 ROLE_CHOICES = [SelectChoice(value=role.value, label=label) for role, label in ROLE_LABELS.items()]
 

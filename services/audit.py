@@ -65,7 +65,7 @@ VERBS: dict[str, LazyString] = {
     "person.created": _l("%(actor)s created the person %(subject)s"),
     "person.changed": _l("%(actor)s changed the details of %(subject)s"),
     "person.profile_completed": _l("%(subject)s completed their profile"),
-    "person.bounced": _l("Mail to %(subject)s was refused for good"),
+    "person.bounced": _l("Email to %(subject)s was refused for good"),
     "session.started": _l("%(actor)s signed in"),
     "session.ended": _l("%(actor)s signed out"),
     "session.revoked": _l("%(actor)s ended a session of %(subject)s"),
@@ -82,7 +82,7 @@ VERBS: dict[str, LazyString] = {
     "record.exported": _l("%(actor)s exported %(count)s rows of %(what)s"),
     "backup.restored": _l("%(actor)s restored the backup of %(made_at)s"),
     "company.changed": _l("%(actor)s changed the brand"),
-    "mail.retried": _l("%(actor)s sent the mail to %(subject)s again"),
+    "mail.retried": _l("%(actor)s sent the email to %(subject)s again"),
     "access.denied": _l("%(actor)s was refused %(what)s"),
     "demo.loaded": _l("%(actor)s loaded the demonstration data"),
 }

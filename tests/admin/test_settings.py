@@ -67,7 +67,7 @@ def test_a_colleague_is_added_and_mailed_a_link(sam, mailbox):
 
 def test_name_and_role_are_changed(sam):
     dana = cast.staff(cast.DANA)
-    page = sam.submit(f"/admin/settings/staff/{dana.id}", "Save", full_name="Dana O.", role="support")
+    page = sam.submit(f"/admin/settings/staff/{dana.id}", "Save account", full_name="Dana O.", role="support")
     assert page.heading == "Dana O."
     db.session.refresh(dana)
     assert dana.role is StaffRole.SUPPORT
@@ -76,12 +76,12 @@ def test_name_and_role_are_changed(sam):
 def test_two_administrators_at_the_same_form_do_not_undo_each_other(sam):
     dana = cast.staff(cast.DANA)
     page = sam.get(f"/admin/settings/staff/{dana.id}")
-    sam.submit(f"/admin/settings/staff/{dana.id}", "Save", full_name="Dana First")
+    sam.submit(f"/admin/settings/staff/{dana.id}", "Save account", full_name="Dana First")
     late = page.submit("Save", full_name="Dana Second")
     assert late.status == 409
     assert "Dana First" in late
     assert late.find("#full_name").attributes["value"] == "Dana Second"
-    assert late.submit("Save").heading == "Dana Second"
+    assert late.submit("Save account").heading == "Dana Second"
 
 
 def test_oneself_is_shown_without_the_means_to_lock_oneself_out(sam):
@@ -112,7 +112,7 @@ def test_a_lost_second_factor_is_removed_with_a_reason(sam, mailbox):
 def test_an_account_is_closed_and_opened_again(sam, browse):
     dana = cast.staff(cast.DANA)
     other = desk_of(browse.another(), cast.DANA)
-    page = sam.get(f"/admin/settings/staff/{dana.id}").follow("Close it")
+    page = sam.get(f"/admin/settings/staff/{dana.id}").follow("Close account")
     assert "(1 now)" in page
     page = page.submit("Close account", reason="Left the company")
     assert "is closed" in page
@@ -130,7 +130,7 @@ def test_somebody_is_signed_out_everywhere_and_sent_a_link(sam, browse):
     page = sam.submit(f"/admin/settings/staff/{dana.id}", "main form[action$='/sign-out']")
     assert "signed out everywhere" in page
     assert other.get("/admin/").heading == "Sign in to the desk"
-    page = page.submit("Mail the link")
+    page = page.submit("Email the link")
     assert "We mailed" in page
     assert (
         db.session.scalars(select(Mail).where(Mail.staff_id == dana.id)).one().verb == "staff.password_link"
@@ -173,7 +173,7 @@ def test_an_old_sign_in_is_asked_once_more(browse, time):
     sam, dana = desk_of(browse, cast.SAM), cast.staff(cast.DANA)
     page = sam.get(f"/admin/settings/staff/{dana.id}")
     time.pass_(minutes=16)
-    page = page.submit("Mail the link")
+    page = page.submit("Email the link")
     assert page.heading == "Confirm that it is you"
     assert db.session.scalars(select(Mail)).all() == []
     page = page.submit(password=GOOD)

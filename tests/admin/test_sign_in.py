@@ -324,7 +324,7 @@ def test_asking_looks_the_same_for_every_address(browse, dana):
     ("change", "heading"),
     [
         ("expired", "This link has expired"),
-        ("newer", "Use the newest mail"),
+        ("newer", "Use the newest email"),
         ("unknown", "This link is not complete"),
     ],
 )
