@@ -116,21 +116,27 @@ def chips(overrides: Mapping[str, Any]) -> list[dict[str, str]]:
 
 @cache
 def _zones() -> dict[str, list[str]]:
-    """The zones that people live in, by continent, each under its newest name alone."""
+    """The zones that people live in, by continent, each under its newest name alone.
+
+    Counties and provinces ("America/Indiana/Knox") are left out, which have kept a larger city's time for
+    years: they would be a tenth of the page. Who has one already keeps it.
+    """
     found: dict[str, list[str]] = {}
     for name in sorted(TIME_ZONES & get_global("zone_territories").keys()):
         continent, _slash, place = name.partition("/")
-        if place and continent in _CONTINENTS:
+        if place and continent in _CONTINENTS and ("/" not in place or name in _CAPITALS):
             found.setdefault(continent, []).append(name)
     return found
 
 
+#: The one of its provinces' zones that stands for the country.
+_CAPITALS = {"America/Argentina/Buenos_Aires", "America/Indiana/Indianapolis", "America/Kentucky/Louisville"}
 _CONTINENTS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
 
 def zone_choices(company_zone: str, own: str | None) -> dict[str, list[tuple[str, str]]]:
     """Every time zone by continent, with the company's in front for who does not care, and one's own."""
-    usual = [("", _("As %(zone)s", zone=_place(company_zone))), ("UTC", "UTC")]
+    usual = [("", _("Same as the company: %(zone)s", zone=_place(company_zone))), ("UTC", "UTC")]
     if own and own != "UTC" and not any(own in names for names in _zones().values()):
         usual.append((own, _place(own)))
     choices = {_("Usual"): usual}
@@ -177,7 +183,7 @@ class ProfileForm(Form):
             del self.locale
             return
         named = [(name, Locale.parse(name).get_display_name(name) or name) for name in locales()]
-        self.locale.choices = [("", _("As the browser")), *named]
+        self.locale.choices = [("", _("Same as the browser")), *named]
 
 
 class EntityProfileForm(Form):
