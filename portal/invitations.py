@@ -31,7 +31,7 @@ def invitation_code() -> ResponseReturnValue:
     if request.method == "GET" or not form.validate():
         page = render_template("portal/invitations/code.html", form=form)
         return page, 422 if form.has_errors else 200
-    key = f"invitation_code:ip:{client_address()}"
+    key = f"invitation_code:ip:{limits.network(client_address())}"
     limits.hit(key, limit=WRONG_CODES, per=PERIOD)
     invitation = people.invitation_by_code(form.code.data)
     if invitation is None:

@@ -7,6 +7,7 @@ refused does not count, so that waiting always helps.
 import hashlib
 import math
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -23,6 +24,17 @@ from services.transaction import aside, transaction
 PARTS = 10  #: into how many counted parts the length of a limit is cut
 LONGEST_KEY = 120  # characters
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def network(address: str) -> str:
+    """What counts as one visitor: an address of IPv4, of IPv6 the /64 that every household has of its own."""
+    try:
+        read = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(read, IPv4Address):
+        return str(read)
+    return str(read.ipv4_mapped or IPv6Network((int(read), 64), strict=False))
 
 
 def hit(key: str, *, limit: int, per: timedelta) -> None:

@@ -11,7 +11,7 @@ FAILING = (30, timedelta(minutes=15))
 
 def allow_asking() -> None:
     """Count one request for a mail from this IP address, before the transaction. Raises TooMany."""
-    limits.hit(f"sign_in.ask:{audit.origin.get().address}", limit=ASKING[0], per=ASKING[1])
+    limits.hit(f"sign_in.ask:{limits.network(audit.origin.get().address)}", limit=ASKING[0], per=ASKING[1])
 
 
 def allow_opening() -> None:
@@ -26,4 +26,4 @@ def count_failure() -> None:
 
 
 def _failures() -> str:
-    return f"sign_in.fail:{audit.origin.get().address}"
+    return f"sign_in.fail:{limits.network(audit.origin.get().address)}"

@@ -158,7 +158,7 @@ def ask_for_link(*, email: str) -> None:
     Opens its own transaction. Raises TooMany for many requests from one place.
     """
     began = time.monotonic()
-    limits.hit(f"staff.reset:{audit.origin.get().address}", limit=ASKED * 2, per=ASKED_TIME)
+    limits.hit(f"staff.reset:{limits.network(audit.origin.get().address)}", limit=ASKED * 2, per=ASKED_TIME)
     with transaction():
         row = by_email(email)
         known = row if row is not None and row.is_active else None
