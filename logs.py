@@ -17,7 +17,9 @@ import config
 #: 43 characters of URL-safe base64: a minted token, wherever it stands.
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
 #: Paths whose next piece opens something, also where it is no whole token any more.
-_SECRET_PATH = re.compile(r"(/partners/login/|/partners/invitations/|/admin/password/)[^/?#\s\"']+")
+_SECRET_PATH = re.compile(
+    r"(/partners/login/|/partners/invitations/|/partners/sessions/not-me/|/admin/password/)[^/?#\s\"']+"
+)
 _SECRET_VALUE = re.compile(r"(?i)\b(authorization|cookie|password|token|secret|code)(\s*[=:]\s*)[^\s&;,\"']+")
 _EMAIL = re.compile(r"\b([A-Za-z0-9])[A-Za-z0-9._%+-]*@([A-Za-z0-9.-]+\.[A-Za-z]{2,})")
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@")
