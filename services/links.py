@@ -17,6 +17,9 @@ LIFETIME = timedelta(minutes=30)
 CODE_LIFETIME = timedelta(minutes=10)
 MOST = 3  #: live sign-in links of one address; the oldest ends when there is one more
 
+#: What a link has to be made for to open the portal; others do only what they were made for.
+OPENING = (LinkPurpose.SIGN_IN, LinkPurpose.INVITATION)
+
 #: What the page of a link that does not work is headed with, by its state.
 TITLES: dict[str, LazyString] = {
     "expired": _l("Link expired"),
@@ -45,10 +48,11 @@ class Spent(Gone):
 
 
 def find(token: str) -> SignInLink | None:
-    """The link with this token, whatever became of it."""
+    """The link into the portal with this token, whatever became of it."""
     if len(token) != keys.TOKEN_LENGTH:
         return None
-    query = select(SignInLink).where(SignInLink.token_digest == keys.digest(token)).options(*WHOLE)
+    theirs = (SignInLink.token_digest == keys.digest(token), SignInLink.purpose.in_(OPENING))
+    query = select(SignInLink).where(*theirs).options(*WHOLE)
     return db.session.scalar(query.execution_options(populate_existing=True))
 
 

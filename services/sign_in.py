@@ -172,7 +172,9 @@ def redeem_code(*, code: str, browser_token: str, browser: str, system: str) -> 
         if not counted.rowcount:
             continue
         matching = select(SignInLink).where(
-            SignInLink.sign_in_request_id == request_id, SignInLink.code_expires_at > clock.now()
+            SignInLink.sign_in_request_id == request_id,
+            SignInLink.purpose.in_(links.OPENING),
+            SignInLink.code_expires_at > clock.now(),
         )
         for link in db.session.scalars(matching.options(*links.WHOLE)).all():
             if link.code_digest and keys.same(link.code_digest, digest) and links.state_of(link) == "ok":
