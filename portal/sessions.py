@@ -1,6 +1,7 @@
 """Where somebody is signed in, leaving, and for which of their teams they work now."""
 
 from flask import flash, render_template, request, url_for
+from flask import session as forms_cookie
 from flask.typing import ResponseReturnValue
 
 from language import _, moment, relative, utc
@@ -70,6 +71,7 @@ def disown_session(secret: str) -> ResponseReturnValue:
     if request.method == "POST":
         with transaction():
             sessions.disown(secret=secret)
+        forms_cookie.clear()
         flash(_("You are signed out everywhere. If somebody reads your mail, tell us as well."), "success")
         response = see_other(url_for("portal.sign_in"))
         drop_cookie(response, "pp")
@@ -96,6 +98,7 @@ def sign_out() -> ResponseReturnValue:
     who = contact()
     with transaction():
         sessions.sign_out(contact=who)
+    forms_cookie.clear()
     flash(_("You are signed out"), "success")
     response = see_other(safe_next(request.form.get("next")) or url_for("portal.sign_in"))
     drop_cookie(response, "pp")

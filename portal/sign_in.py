@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from flask import Response, g, render_template, request, url_for
+from flask import session as forms_cookie
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -192,7 +193,15 @@ def _ending(link: SignInLink, cause: str, token: str) -> endings.Ending:
 
 
 def _enter(entered: service.SignedIn) -> AnyResponse:
-    """Hand the session out and lead on: to the profile at first, else where they were going."""
+    """Hand the session out and lead on: to the profile at first, else where they were going.
+
+    What this browser had before ends: its session, which a copied cookie would go on using, and the
+    token of its forms.
+    """
+    if g.actor is not None:
+        with transaction():
+            sessions.sign_out(contact=g.actor)
+    forms_cookie.clear()
     is_new = entered.contact.person.profile_completed_at is None
     onward = url_for("portal.edit_profile" if is_new else "portal.show_dashboard")
     response = see_other(onward if is_new else safe_next(entered.next_path) or onward)
