@@ -4,8 +4,8 @@ import phonenumbers
 
 import clock
 from language import TIME_ZONES, _, _l, locales
-from models import OnboardingStatus, PartnerRole, Person, db
-from permissions import Contact
+from models import OnboardingStatus, Person, db
+from permissions import Contact, Permission, allowed
 from services import audit, partners
 from services.acceptance import accept
 from services.emails import canonical_email
@@ -75,8 +75,8 @@ def complete_profile(
     if db.session.is_modified(person):
         verb = "person.profile_completed" if is_first else "person.changed"
         audit.record(actor=actor, verb=verb, subject=person)
-    is_principal = actor.affiliation.role is PartnerRole.PRINCIPAL
-    if is_principal and entity.description and entity.onboarding_status is OnboardingStatus.IN_PROGRESS:
+    speaks_for_it = allowed(actor, Permission.EDIT_ENTITY)  # and still does: not after their access ended
+    if speaks_for_it and entity.description and entity.onboarding_status is OnboardingStatus.IN_PROGRESS:
         entity.onboarding_status = OnboardingStatus.COMPLETED
         audit.record(actor=actor, verb="entity.profile_completed", subject=entity)
     return person
