@@ -165,8 +165,12 @@ def _settle(claim: Claim, *, bounced: bool = False, **values: Any) -> None:
             .values(leased_until=None, **values)
             .execution_options(synchronize_session=False)
         )
-        if bounced and cast("CursorResult[Any]", noted).rowcount:
+        if not cast("CursorResult[Any]", noted).rowcount:
+            return
+        if bounced:
             _note_bounce(session.get_one(Mail, claim.mail_id))
+        elif values["status"] is MailStatus.SENT:
+            _note_arrival(claim.mail_id)
 
 
 def _note_bounce(mail: Mail) -> None:
@@ -176,3 +180,13 @@ def _note_bounce(mail: Mail) -> None:
     person = db.session.get_one(Person, mail.person_id, with_for_update=True, populate_existing=True)
     person.bounced_at = clock.now()
     audit.record(actor=System(), verb="person.bounced", subject=person)
+
+
+def _note_arrival(mail_id: int) -> None:
+    """Take the flag away again: their mail server takes our mail."""
+    owner = select(Mail.person_id).where(Mail.id == mail_id).scalar_subquery()
+    flagged = select(Person).where(Person.id == owner, Person.bounced_at.is_not(None))
+    person = db.session.scalar(flagged.with_for_update().execution_options(populate_existing=True))
+    if person is not None:
+        person.bounced_at = None
+        audit.record(actor=System(), verb="person.changed", subject=person)

@@ -220,6 +220,7 @@ class _People(Rule):
             "full_name": _line(values, "full_name", "full name", is_needed=False),
             "email": shown_email(str(values["email"])),
             "email_canonical": canonical,
+            "bounced_at": row.bounced_at if canonical == row.email_canonical else None,
             "title": _line(values, "title", "title", is_needed=False),
             "phone": _line(values, "phone", "phone", 40, is_needed=False),
             "time_zone": _one_of(values, "time_zone", TIME_ZONES, "Select a time zone of the list"),
