@@ -49,6 +49,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     db.init_app(app)
     Migrate(app, db, directory=str(config.ROOT / "migrations"), render_as_batch=True, compare_type=True)
     Babel(app, locale_selector=_locale, timezone_selector=_time_zone)
+    app.jinja_env.globals["_"] = language.in_page
     login = LoginManager(app, add_context_processor=False)
     login.session_protection = None  # sessions are ours: opaque, in the database, revocable
     login.request_loader(_who)

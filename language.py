@@ -20,6 +20,9 @@ from babel.lists import format_list
 from babel.numbers import get_currency_precision
 from flask_babel import gettext, lazy_gettext, ngettext
 from flask_babel.speaklater import LazyString
+from jinja2 import pass_eval_context
+from jinja2.nodes import EvalContext
+from markupsafe import Markup
 
 import clock
 import config
@@ -42,6 +45,7 @@ __all__ = [
     "day",
     "direction",
     "gettext",
+    "in_page",
     "lazy_gettext",
     "listed",
     "locales",
@@ -119,6 +123,14 @@ def speaking(locale: str, zone: str | None = None) -> Iterator[None]:
 def plural(one: str, many: str, count: int) -> str:
     """The text for that many, its placeholders not yet filled, as Jinja's own translations want it."""
     return str(flask_babel.get_translations().ungettext(one, many, count))
+
+
+@pass_eval_context
+def in_page(page: EvalContext, text: str, **values: object) -> str:
+    """What `_` means in a page: as Jinja's own, without its three calls on the way."""
+    words = flask_babel.get_translations().ugettext(text)
+    # The texts are ours or the catalogue's, as Jinja takes them; the values are escaped.
+    return (Markup(words) if page.autoescape else words) % values  # noqa: S704
 
 
 def day(value: date | datetime) -> str:

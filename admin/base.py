@@ -1,10 +1,13 @@
 """Closed by default: the guard in front of every view of the desk, and what its pages are given."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from flask import Flask, flash, g, request, url_for
+from flask import Flask, current_app, flash, g, request, url_for
 from flask_admin import Admin, BaseView
 from flask_login import current_user
+from jinja2 import Environment
+from markupsafe import Markup
 
 import language
 from models import Staff
@@ -114,7 +117,7 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
         "Partners",
         (
             Place("Partners", "partners.index", P.READ_PARTNERS, "building-community", "p"),
-            Place("Mails", "mails.index_view", P.READ_MAILS, "mail", "m"),
+            Place("Emails", "mails.index_view", P.READ_MAILS, "mail", "m"),
         ),
     ),
     (
@@ -156,7 +159,7 @@ def register(app: Flask) -> None:
         can_search = allowed(who.staff, Permission.READ_PARTNERS)
         return {
             "search_url": url_for("partners.index") if can_search else None,
-            "navigation": _navigation(who.staff),
+            **_frame_of(who.staff)._asdict(),
             "staff": {
                 "name": who.staff.name,
                 "role_label": who.staff.role.value.capitalize(),
@@ -168,11 +171,20 @@ def register(app: Flask) -> None:
         }
 
 
-def _navigation(who: Staff) -> list[dict[str, Any]]:
-    here = (request.endpoint or "").partition(".")[0]
+class Frame(NamedTuple):
+    """What a page's frame says of the places of the desk: as data, and drawn."""
+
+    navigation: list[dict[str, Any]]
+    frame_nav: Markup
+    frame_keys: Markup
+
+
+@lru_cache(maxsize=512)
+def _frame(pages: Environment, root: str, here: str, shown: frozenset[Place]) -> Frame:
+    """Drawn once a process for each set of places and each of them; `root` is where the site is mounted."""
     groups = []
-    for label, links in NAVIGATION:
-        shown = [
+    for label, places in NAVIGATION:
+        links = [
             {
                 "label": place.label,
                 "url": url_for(place.endpoint),
@@ -180,9 +192,17 @@ def _navigation(who: Staff) -> list[dict[str, Any]]:
                 "icon": place.icon,
                 "key": place.key,
             }
-            for place in links
-            if allowed(who, place.permission)
+            for place in places
+            if place in shown
         ]
-        if shown:
-            groups.append({"label": label, "links": shown})
-    return groups
+        if links:
+            groups.append({"label": label, "links": links})
+    drawn: Any = pages.get_template("components/desk.html").module
+    return Frame(groups, drawn.nav(groups), drawn.keys(groups))
+
+
+def _frame_of(who: Staff) -> Frame:
+    shown = {place for _, places in NAVIGATION for place in places if allowed(who, place.permission)}
+    here = (request.endpoint or "").partition(".")[0]
+    at = here if any(place.endpoint.partition(".")[0] == here for place in shown) else ""
+    return _frame(current_app.jinja_env, request.script_root, at, frozenset(shown))

@@ -32,7 +32,7 @@ class LongSelectField(SelectField):
 
     def __init__(self, *args: Any, known: Known, **kwargs: Any) -> None:
         super().__init__(*args, choices=[], coerce=lambda value: value or None, **kwargs)
-        self.known = known
+        self.choices = self.known = known
 
     def iter_choices(self) -> list[Choice]:
         """Every choice, for the check of what was sent."""
