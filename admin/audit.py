@@ -15,7 +15,7 @@ from admin.base import DeskView, staff
 from admin.filters import GREATEST_ID, Choice, Filter, Reference, days, read_id, spoken
 from admin.listed import Listed
 from admin.listing import Column, Listing
-from admin.suggestions import SUGGESTED
+from admin.suggestions import SUGGESTED, reference
 from admin.table import ADDRESSES
 from models import AuditEvent, db
 from permissions import Permission, allowed, requires
@@ -143,14 +143,7 @@ LOG = Listing(
         _Person(
             "person", "Person", promoted=True, suggested=SUGGESTED["people"], endpoint="records_people.lookup"
         ),
-        Reference(
-            "entity",
-            "Partner",
-            promoted=True,
-            column=AuditEvent.entity_id,
-            suggested=SUGGESTED["entities"],
-            endpoint="records_entities.lookup",
-        ),
+        reference("entity", "Partner", AuditEvent.entity_id, "entities", promoted=True),
         Choice(
             "verb",
             "Verb",

@@ -3,7 +3,8 @@
 Each step is a form that works by itself; what was typed goes along as hidden fields and is never lost.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,19 +13,35 @@ from wtforms.validators import Optional
 
 import language
 from admin.base import staff
+from admin.listing import Listing
 from admin.table_forms import RecordForm, raw, words_of
 from forms.base import Form
-from models import db
+from models import Base, db
 from services import records
 from services.errors import NotFound, Refusal
 from services.transaction import transaction
 from web import see_other
 
-if TYPE_CHECKING:
-    from admin.table import RecordView
-
 #: Fields of the review page, which are not among what the form carries along.
 REVIEW = {"reason", "ticket", "identity_verified", "step", "csrf_token"}
+
+
+class Editable(Protocol):
+    """What is asked of the view of a table, so that its rows can be edited."""
+
+    endpoint: str
+    model: type[Base]
+    listing: Listing
+    hints: Mapping[str, str]
+
+    @property
+    def record_form(self) -> type[RecordForm]: ...
+
+    def get_one(self, id: Any) -> Any: ...  # noqa: A002 – Flask-Admin's name
+
+    def name_of(self, row: Any) -> str: ...
+
+    def label(self, name: str) -> str: ...
 
 
 class ReviewForm(Form):
@@ -35,7 +52,7 @@ class ReviewForm(Form):
     identity_verified = BooleanField("I verified that they are who they say")
 
 
-def edit_record(view: "RecordView", row: Any) -> ResponseReturnValue:
+def edit_record(view: Editable, row: Any) -> ResponseReturnValue:
     """Answer a request of the editing page."""
     if request.method == "GET":
         form = view.record_form(obj=row)
@@ -63,7 +80,7 @@ def edit_record(view: "RecordView", row: Any) -> ResponseReturnValue:
         return _form_page(view, view.get_one(row.id), form, refusal.status)
 
 
-def new_record(view: "RecordView") -> ResponseReturnValue:
+def new_record(view: Editable) -> ResponseReturnValue:
     """Answer a request of the page that makes a row."""
     form = view.record_form(request.form if request.method == "POST" else None)
     if request.method == "POST" and not form.search() and form.validate():
@@ -78,7 +95,7 @@ def new_record(view: "RecordView") -> ResponseReturnValue:
     return _form_page(view, None, form, 422 if request.method == "POST" else 200)
 
 
-def _save(view: "RecordView", row: Any, form: RecordForm) -> ResponseReturnValue:
+def _save(view: Editable, row: Any, form: RecordForm) -> ResponseReturnValue:
     review = ReviewForm(request.form)
     number = row.id
     try:
@@ -106,14 +123,14 @@ def _save(view: "RecordView", row: Any, form: RecordForm) -> ResponseReturnValue
     return see_other(url_for(f"{view.endpoint}.details_view", record_id=number))
 
 
-def _is_same(view: "RecordView", row: Any, form: RecordForm) -> bool:
+def _is_same(view: Editable, row: Any, form: RecordForm) -> bool:
     return view.record_form(obj=row).raw() == form.raw()
 
 
 # MARK: Pages
 
 
-def _form_page(view: "RecordView", row: Any, form: RecordForm, status: int = 200) -> ResponseReturnValue:
+def _form_page(view: Editable, row: Any, form: RecordForm, status: int = 200) -> ResponseReturnValue:
     home = url_for(f"{view.endpoint}.index_view")
     page = render_template(
         "admin/records/edit.html",
@@ -129,7 +146,7 @@ def _form_page(view: "RecordView", row: Any, form: RecordForm, status: int = 200
 
 
 def _review_page(
-    view: "RecordView", row: Any, form: RecordForm, review: ReviewForm, status: int = 200
+    view: Editable, row: Any, form: RecordForm, review: ReviewForm, status: int = 200
 ) -> ResponseReturnValue:
     planned = records.plan(
         actor=staff(),
@@ -166,7 +183,7 @@ def _kept() -> list[tuple[str, str]]:
     return [(name, value) for name, values in request.form.lists() for value in values if name not in REVIEW]
 
 
-def _conflict_page(view: "RecordView", conflict: records.Conflict, mine: RecordForm) -> ResponseReturnValue:
+def _conflict_page(view: Editable, conflict: records.Conflict, mine: RecordForm) -> ResponseReturnValue:
     """Both versions side by side, above a form with theirs, and mine where I changed something."""
     row = view.get_one(conflict.row.id)  # type: ignore[attr-defined]
     theirs = view.record_form(obj=row)

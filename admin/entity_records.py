@@ -2,24 +2,19 @@
 
 from typing import Any, ClassVar
 
-from flask import url_for
 from sqlalchemy.orm import joinedload
 
 import clock
 from admin import cells
-from admin.filters import Reference, choice, days
+from admin.filters import choice, days
 from admin.listing import Column, Listing
-from admin.suggestions import SUGGESTED
-from admin.table import RecordView
+from admin.suggestions import SUGGESTED, reference
+from admin.table import RecordView, record_url
 from models import Entity, Invitation, InvitationStatus, Organization
 from services.names import ENTITY_KIND_WORDS
 from services.search import Source
 
 ENTITY_KINDS = {kind.value: words for kind, words in ENTITY_KIND_WORDS.items()}
-
-
-def _page(endpoint: str, row: Any) -> str:
-    return url_for(f"{endpoint}.details_view", record_id=row.id)
 
 
 class Entities(RecordView):
@@ -36,7 +31,7 @@ class Entities(RecordView):
             Column(
                 "name",
                 "Name",
-                lambda row, _: cells.text(row.name, url=_page("records_entities", row)),
+                lambda row, _: cells.text(row.name, url=record_url(row)),
                 Entity.name,
                 export=Entity.name,
             ),
@@ -77,20 +72,8 @@ class Entities(RecordView):
             choice("status", "Status", Entity.status, promoted=True),
             choice("kind", "Type", Entity.kind, promoted=True, words=ENTITY_KINDS),
             choice("onboarding", "Onboarding", Entity.onboarding_status),
-            Reference(
-                "organization",
-                "Organization",
-                column=Entity.organization_id,
-                suggested=SUGGESTED["organizations"],
-                endpoint="records_organizations.lookup",
-            ),
-            Reference(
-                "school",
-                "School",
-                column=Entity.school_id,
-                suggested=SUGGESTED["schools"],
-                endpoint="records_schools.lookup",
-            ),
+            reference("organization", "Organization", Entity.organization_id, "organizations"),
+            reference("school", "School", Entity.school_id, "schools"),
             *days("Created", Entity.created_at),
         ),
         sources=(Source((Entity.name,)), Source((Organization.name,), parent=Entity.organization_id)),
@@ -164,7 +147,7 @@ class Invitations(RecordView):
             Column(
                 "email",
                 "Email",
-                lambda row, _: cells.text(row.email, url=_page("records_invitations", row)),
+                lambda row, _: cells.text(row.email, url=record_url(row)),
                 export=Invitation.email,
             ),
             Column(
@@ -208,13 +191,7 @@ class Invitations(RecordView):
         ),
         filters=(
             choice("status", "Status", Invitation.status, promoted=True, words={"pending": "Invited"}),
-            Reference(
-                "entity",
-                "Entity",
-                column=Invitation.entity_id,
-                suggested=SUGGESTED["entities"],
-                endpoint="records_entities.lookup",
-            ),
+            reference("entity", "Entity", Invitation.entity_id, "entities"),
             *days("Sent", Invitation.created_at),
         ),
         sources=(

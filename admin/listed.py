@@ -10,6 +10,7 @@ from flask_admin import expose
 import clock
 from admin.base import staff
 from admin.listing import Listing, State
+from admin.pages import page_of
 from admin.sign_in import again_first
 from models import Staff
 from permissions import Permission, requires
@@ -27,7 +28,7 @@ class Listed:
 
     def show_list(self, template: str = "admin/list.html", **values: Any) -> ResponseReturnValue:
         """The page of the list that the address asks for; give it at least `title` and `url`."""
-        page = self.listing.page(self.listing.read(request.args))
+        page = page_of(self.listing, self.listing.read(request.args))
         page.saved = saved_views.of(staff(), self.listing.name)
         values.setdefault("views_url", f"{values['url'].rstrip('/')}/views")
         return render_template(template, page=page, **values)

@@ -18,7 +18,6 @@ from werkzeug.datastructures import MultiDict
 
 from admin.cells import Cell
 from admin.filters import Filter, read_id
-from admin.pages import Page, Row
 from models import Base, db
 from services import search
 
@@ -148,21 +147,6 @@ class Listing:
 
     # MARK: Rows
 
-    def page(self, state: State) -> Page:
-        """The page of rows that the state asks for; a page beyond the last is the first."""
-        numbers, count, state = self._numbers(state)
-        has_more = len(numbers) > state.size
-        rows = self.rows(numbers[: state.size])
-        extras = self.extras(rows) if self.extras and rows else {}
-        shown = [
-            Row(
-                self.key_of(row),
-                tuple(column.cell(row, extras.get(self.key_of(row))) for column in self.columns),
-            )
-            for row in rows
-        ]
-        return Page(listing=self, state=state, rows=shown, count=count, has_more=has_more)
-
     def rows(self, numbers: Sequence[int]) -> list[Any]:
         """These rows in this order, with the relations that cells read and no others."""
         if not numbers:
@@ -205,8 +189,11 @@ class Listing:
 
     # MARK: How ids are found
 
-    def _numbers(self, state: State) -> tuple[list[int], int | None, State]:
-        """One id more than the page shows, the capped count (None beyond it), and the state as it holds."""
+    def numbers(self, state: State) -> tuple[list[int], int | None, State]:
+        """One id more than the page shows, the capped count (None beyond it), and the state as it holds.
+
+        A page beyond the last is the first.
+        """
         if self._offset(state) >= CAP:  # beyond the cap pages have no numbers
             state = replace(state, page=1)
         conditions = self._conditions(state)
@@ -226,7 +213,7 @@ class Listing:
         else:
             rows, _ = self._found(state, conditions)
         if not rows and state.page > 1:
-            return self._numbers(replace(state, page=1))
+            return self.numbers(replace(state, page=1))
         count = rows[0].count if rows else 0
         if count <= CAP:
             return [row.id for row in rows], count, replace(state, after=None)

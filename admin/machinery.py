@@ -11,9 +11,10 @@ from flask_admin import expose
 
 from admin import cells
 from admin.base import staff
-from admin.filters import Choice, Reference, Text, choice, days, spoken
+from admin.filters import Choice, Text, choice, days, spoken
 from admin.listing import Column, Listing
-from admin.suggestions import SUGGESTED
+from admin.session_log import Links, Sessions
+from admin.suggestions import person_filter
 from admin.table import TableView
 from models import AuthEvent, Mail, MailStatus, db
 from permissions import Permission, allowed, requires
@@ -23,13 +24,6 @@ from services.transaction import transaction
 from web import see_other
 
 P = Permission
-
-
-def person_filter(column: Any) -> Reference:
-    """Rows of one person, found by typing their name."""
-    return Reference(
-        "person", "Person", column=column, suggested=SUGGESTED["people"], endpoint="records_people.lookup"
-    )
 
 
 def _address(text: str) -> str:
@@ -234,6 +228,4 @@ class Mails(TableView):
 
 def views() -> list[TableView]:
     """The read-only logs."""
-    from admin.session_log import Links, Sessions
-
     return [AuthEvents("auth-events"), Mails("mails"), Sessions("sessions"), Links("links")]

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
+from flask import url_for
+
 import language
+from admin import listing as engine
 from admin.cells import Cell
 from admin.filters import Filter, Reference
-
-if TYPE_CHECKING:
-    from admin.listing import Listing, State
+from admin.listing import SIZES, Listing, State
 
 
 class Row(NamedTuple):
@@ -38,7 +39,7 @@ class SortState(NamedTuple):
 
     key: str
     direction: str
-    state: "State"
+    state: State
     order: str
 
     def url(self, key: str) -> str:
@@ -51,8 +52,8 @@ class SortState(NamedTuple):
 class Page:
     """What the list's template draws."""
 
-    listing: "Listing"
-    state: "State"
+    listing: Listing
+    state: State
     rows: list[Row]
     count: int | None  #: None beyond the cap
     has_more: bool
@@ -65,10 +66,8 @@ class Page:
     @property
     def total(self) -> str:
         """How many there are: "120", or "10,000+"."""
-        from admin.listing import CAP
-
-        if self.count is None or self.count > CAP:
-            return f"{language.number(CAP)}+"
+        if self.count is None or self.count > engine.CAP:
+            return f"{language.number(engine.CAP)}+"
         return language.number(self.count)
 
     @property
@@ -116,9 +115,7 @@ class Page:
     @property
     def last_page(self) -> int:
         """The last page that has a number."""
-        from admin.listing import CAP
-
-        return max(1, -(-min(self.count or 0, CAP) // self.state.size))
+        return max(1, -(-min(self.count or 0, engine.CAP) // self.state.size))
 
     @property
     def next_url(self) -> str:
@@ -196,8 +193,6 @@ class Page:
     @property
     def keep(self) -> dict[str, str]:
         """What the filter form carries along: the sorting and the size."""
-        from admin.listing import SIZES
-
         size = str(self.state.size) if self.state.size != SIZES[0] else ""
         return {name: value for name, value in (("sort", self.state.sort), ("size", size)) if value}
 
@@ -211,8 +206,6 @@ class Page:
         typed = self.state.typed.get(each.key, "") if each.kind == "reference" else ""
         url, found = "", None
         if isinstance(each, Reference):
-            from flask import url_for
-
             url = url_for(each.endpoint)
             if value:
                 typed = each.words(value)
@@ -238,7 +231,7 @@ class Page:
     @cached_property
     def tabs(self) -> list[dict[str, Any]]:
         """The list's own views and the saved ones, the current one marked."""
-        mine = dict(parse_qsl(self.state.string(sort="", size=25)))
+        mine = dict(parse_qsl(self.state.string(sort="", size=SIZES[0])))
         tabs = []
         if self.listing.tabs:
             for tab, count in zip(self.listing.tabs, self.listing.tab_counts(), strict=True):
@@ -260,3 +253,15 @@ class Page:
             for view in self.saved
         ]
         return tabs
+
+
+def page_of(listing: Listing, state: State) -> Page:
+    """The page of rows that the state asks for; a page beyond the last is the first."""
+    numbers, count, state = listing.numbers(state)
+    rows = listing.rows(numbers[: state.size])
+    extras = listing.extras(rows) if listing.extras and rows else {}
+    shown = []
+    for row in rows:
+        key = listing.key_of(row)
+        shown.append(Row(key, tuple(column.cell(row, extras.get(key)) for column in listing.columns)))
+    return Page(listing=listing, state=state, rows=shown, count=count, has_more=len(numbers) > state.size)

@@ -7,19 +7,15 @@ from sqlalchemy.orm import joinedload
 
 import clock
 from admin import cells
-from admin.filters import Reference, choice, days
+from admin.filters import choice, days
 from admin.listing import Column, Listing
-from admin.suggestions import SUGGESTED
-from admin.table import RecordView
+from admin.suggestions import SUGGESTED, person_filter, reference
+from admin.table import RecordView, record_url
 from models import Affiliation, Entity, Person, Staff
 from permissions import Permission
 from services.search import Source
 
 P = Permission
-
-
-def _page(endpoint: str, row: Any) -> str:
-    return url_for(f"{endpoint}.details_view", record_id=row.id)
 
 
 def _is_active(row: Person | Staff) -> str:
@@ -48,7 +44,7 @@ class People(RecordView):
             Column(
                 "full_name",
                 "Name",
-                lambda row, _: cells.text(row.name, url=_page("records_people", row)),
+                lambda row, _: cells.text(row.name, url=record_url(row)),
                 Person.full_name,
                 export=Person.full_name,
             ),
@@ -147,9 +143,7 @@ class Affiliations(RecordView):
             Column(
                 "person",
                 "Person",
-                lambda row, _: cells.text(
-                    row.person.name, url=_page("records_affiliations", row), under=row.person.email
-                ),
+                lambda row, _: cells.text(row.person.name, url=record_url(row), under=row.person.email),
                 export=Person.email,
             ),
             Column(
@@ -185,20 +179,8 @@ class Affiliations(RecordView):
         ),
         filters=(
             choice("role", "Role", Affiliation.role, promoted=True),
-            Reference(
-                "person",
-                "Person",
-                column=Affiliation.partner_user_id,
-                suggested=SUGGESTED["people"],
-                endpoint="records_people.lookup",
-            ),
-            Reference(
-                "entity",
-                "Entity",
-                column=Affiliation.entity_id,
-                suggested=SUGGESTED["entities"],
-                endpoint="records_entities.lookup",
-            ),
+            person_filter(Affiliation.partner_user_id),
+            reference("entity", "Entity", Affiliation.entity_id, "entities"),
             *days("Since", Affiliation.created_at),
         ),
         sources=(
@@ -238,8 +220,7 @@ class Affiliations(RecordView):
 
     def value(self, row: Any, name: str) -> dict[str, Any]:
         if name == "partner_user_id":
-            url = url_for("records_people.details_view", record_id=row.partner_user_id)
-            return {"label": "Person", "value": row.person.name, "url": url}
+            return {"label": "Person", "value": row.person.name, "url": record_url(row.person)}
         return super().value(row, name)
 
     def name_of(self, row: Any) -> str:
@@ -271,7 +252,7 @@ class StaffRecords(RecordView):
             Column(
                 "full_name",
                 "Name",
-                lambda row, _: cells.text(row.full_name, url=_page("records_staff", row)),
+                lambda row, _: cells.text(row.full_name, url=record_url(row)),
                 Staff.full_name,
                 export=Staff.full_name,
             ),

@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 from flask import url_for
 
 from admin import cells
+from admin.entity_records import Entities, Invitations
 from admin.filters import choice, days
 from admin.listing import Column, Listing
+from admin.people_records import Affiliations, People, StaffRecords
 from admin.suggestions import SUGGESTED
-from admin.table import CreatingRecordView, RecordView, TableView
-from models import (
-    Organization,
-    School,
-)
+from admin.table import CreatingRecordView, RecordView, TableView, record_url
+from models import Organization, School
 from permissions import Permission
 from services.names import KIND_WORDS
 from services.search import Source
@@ -24,10 +23,6 @@ from services.search import Source
 P = Permission
 
 ORGANIZATION_KINDS = {kind.value: words for kind, words in KIND_WORDS.items()}
-
-
-def _page(endpoint: str, row: Any) -> str:
-    return url_for(f"{endpoint}.details_view", record_id=row.id)
 
 
 class Organizations(RecordView):
@@ -44,7 +39,7 @@ class Organizations(RecordView):
             Column(
                 "name",
                 "Name",
-                lambda row, _: cells.text(row.name, url=_page("records_organizations", row)),
+                lambda row, _: cells.text(row.name, url=record_url(row)),
                 Organization.name_key,
                 export=Organization.name,
             ),
@@ -112,7 +107,7 @@ class Schools(CreatingRecordView):
             Column(
                 "name",
                 "Name",
-                lambda row, _: cells.text(row.name, url=_page("records_schools", row)),
+                lambda row, _: cells.text(row.name, url=record_url(row)),
                 School.name_key,
                 export=School.name,
             ),
@@ -156,9 +151,6 @@ class Schools(CreatingRecordView):
 
 def views() -> list[TableView]:
     """The views of direct editing."""
-    from admin.entity_records import Entities, Invitations
-    from admin.people_records import Affiliations, People, StaffRecords
-
     return [
         Organizations("organizations"),
         Entities("entities"),

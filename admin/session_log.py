@@ -9,7 +9,7 @@ import clock
 from admin import cells
 from admin.filters import days, spoken
 from admin.listing import Column, Listing
-from admin.machinery import person_filter
+from admin.suggestions import person_filter
 from admin.table import TableView
 from models import Invitation, Person, Session, SignInLink, Staff
 from permissions import Permission

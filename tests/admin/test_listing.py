@@ -11,6 +11,7 @@ import clock
 from admin import cells, listing
 from admin.filters import Reference, choice, days
 from admin.listing import Column, Listing, Tab
+from admin.pages import page_of
 from admin.suggestions import SUGGESTED
 from models import Entity, EntityKind, EntityStatus, Organization, OrganizationKind, Person, db
 from services.names import fold
@@ -87,7 +88,7 @@ def fill(count: int) -> None:
 
 
 def page(**values):
-    return LIST.page(LIST.read(MultiDict(values)))
+    return page_of(LIST, LIST.read(MultiDict(values)))
 
 
 def names(shown) -> list[str]:
