@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from flask import Flask, Response, abort, current_app, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException, SecurityError
@@ -19,8 +20,8 @@ import config
 from language import _
 from models import db
 from permissions import mark_of
-from services import audit
-from services.errors import Refusal, TooMany
+from services import audit, denials
+from services.errors import NotAllowed, NotFound, Refusal, TooMany
 
 csrf = CSRFProtect()
 log = structlog.get_logger()
@@ -119,12 +120,19 @@ def _check_site() -> None:
     """Refuse what another site sends: by Sec-Fetch-Site where the browser says it, else by Origin."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
-        if site not in {"same-origin", "none"}:
-            abort(403)
-        return
-    origin = request.headers.get("Origin")
-    if origin not in {None, config.current().base_url, request.host_url.rstrip("/")}:
+        is_ours = site in {"same-origin", "none"}
+    else:
+        home = {config.current().base_url, request.host_url.rstrip("/")}
+        is_ours = request.headers.get("Origin") in {None, *home}
+    if not is_ours:
+        note_denial("forgery_refused", "other_site")
         abort(403)
+
+
+def note_denial(kind: str, cause: str) -> None:
+    """Keep that this request was refused, and of whom."""
+    who = current_user._get_current_object()
+    denials.note(kind, cause=cause, person=getattr(who, "person", None), staff=getattr(who, "staff", None))
 
 
 def _finish(response: Response) -> Response:
@@ -291,6 +299,8 @@ def _title(status: int) -> str:
 
 def _refused(refusal: Refusal) -> ResponseReturnValue:
     response = Response(refusal_page(refusal.status, str(refusal.text)), refusal.status)
+    if isinstance(refusal, NotAllowed | NotFound):  # also another partner's number: it is not told apart
+        note_denial("access_denied", request.endpoint or "")
     if isinstance(refusal, TooMany):
         response.headers["Retry-After"] = str(refusal.retry_after)
     return response
@@ -329,6 +339,7 @@ def _untokened(_error: CSRFError) -> ResponseReturnValue:
         if name != "csrf_token" and "password" not in name and "code" not in name
     ]
     action = request.full_path.rstrip("?")
+    note_denial("forgery_refused", "token")
     return render_template("layouts/resend.html", kept=kept, action=action, door=_door()), 400
 
 

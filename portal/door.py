@@ -23,7 +23,7 @@ from models import EntityStatus
 from permissions import PUBLIC, SIGNED_IN, Contact, Decision, Permission, allowed, decide, mark_of
 from services import people, sessions
 from services.errors import NotAllowed
-from web import SAFE_METHODS, drop_cookie, read_cookie, safe_next, see_other
+from web import SAFE_METHODS, drop_cookie, note_denial, read_cookie, safe_next, see_other
 
 portal = Blueprint("portal", __name__, url_prefix="/partners")
 
@@ -73,7 +73,10 @@ def guard() -> ResponseReturnValue | None:
     if mark == SIGNED_IN:
         return None
     decision = decide(g.actor, Permission(mark))
-    return None if decision else refuse(decision)
+    if decision:
+        return None
+    note_denial("access_denied", request.endpoint or "")
+    return refuse(decision)
 
 
 def _to_sign_in() -> Response:

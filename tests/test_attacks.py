@@ -186,3 +186,50 @@ def test_a_mailbox_that_takes_mail_again_is_no_longer_flagged(amara, mailbox):
     make.request(amara.person.email)
     assert mailbox.collect()
     assert fresh(amara.person).bounced_at is None
+
+
+# MARK: Who tries doors is seen
+
+
+def test_what_is_refused_at_the_desk_is_noted(browse, amara):
+    at_desk(browse, cast.TOMAS).get("/admin/partners/")
+    (entry,) = noted("access_denied")
+    assert (entry.staff_id, entry.outcome, entry.cause) == (
+        cast.staff(cast.TOMAS).id,
+        "refused",
+        "partners.index",
+    )
+
+
+def test_what_is_refused_at_the_portal_is_noted(browse, amara):
+    grace, ruth = cast.contact(cast.GRACE), cast.contact(cast.RUTH)
+    portal_as(browse, grace).get("/partners/team")
+    portal_as(browse, ruth).get(f"/partners/team/{amara.affiliation.id}/role")  # another partner's
+    entries = noted("access_denied")
+    assert [(entry.person_id, entry.cause) for entry in entries] == [
+        (grace.person.id, "portal.list_team"),
+        (ruth.person.id, "portal.change_role"),
+    ]
+    assert all(entry.request_id for entry in entries)
+
+
+def test_what_another_site_sends_is_noted(browse, amara):
+    visitor = portal_as(browse, amara)
+    visitor.post("/partners/logout", headers={"Sec-Fetch-Site": "cross-site"})
+    visitor.post("/partners/logout", {"csrf_token": "made up"}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert [(entry.cause, entry.person_id) for entry in noted("forgery_refused")] == [
+        ("other_site", amara.person.id),
+        ("token", amara.person.id),
+    ]
+
+
+def test_hammering_fills_no_log(browse):
+    for _time in range(70):
+        browse.post("/partners/login", headers={"Sec-Fetch-Site": "cross-site"})
+    assert len(noted("forgery_refused")) == 60
+
+
+def test_an_address_that_nobody_has_is_not_worth_noting(browse, amara):
+    portal_as(browse, amara).get("/partners/nowhere")
+    at_desk(browse, cast.SAM).get("/admin/nowhere")
+    assert not noted("access_denied")
