@@ -15,7 +15,7 @@ from services import audit_chain
 
 
 @pytest.fixture
-def fresh(system, empty_database):
+def fresh(system, database, empty_database):
     """An application on a database with nothing in it."""
     app = system.make_app(database_url=empty_database())
     with app.app_context():
