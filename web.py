@@ -1,5 +1,6 @@
 """What both doors share: where a request comes from, what every answer carries, and how it is refused."""
 
+import gzip
 import re
 import secrets
 import time
@@ -14,11 +15,12 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response as AnyResponse
 
 import config
 from language import _
-from models import db
+from models import GREATEST_ID, db
 from permissions import mark_of
 from services import audit, denials
 from services.errors import NotAllowed, NotFound, Refusal, TooMany
@@ -51,6 +53,7 @@ HEADERS = {
 }
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 MAX_REQUEST = 1 << 20  # bytes
+LEAST_PACKED = 1 << 10  #: bytes; a shorter page fits into one packet anyway
 #: Pages that take files may be sent more: room to say in the form what is too large, instead of a bare 413.
 UPLOADS = {"settings_brand.upload_logo": 8 << 20}  # bytes
 
@@ -69,6 +72,7 @@ def register(app: Flask) -> None:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    app.url_map.converters["int"] = RowNumber
     app.before_request(_begin)
     csrf.init_app(app)
     app.after_request(_finish)
@@ -78,6 +82,13 @@ def register(app: Flask) -> None:
     app.register_error_handler(OperationalError, _database_away)
     app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(Exception, _failed)
+
+
+class RowNumber(IntegerConverter):
+    """`<int:…>` in an address: a number that a row can have; with any other there is no such page."""
+
+    def __init__(self, rules: Map) -> None:
+        super().__init__(rules, min=1, max=GREATEST_ID)
 
 
 def _trusted_hosts(settings: config.Settings) -> list[str]:
@@ -147,6 +158,18 @@ def _finish(response: Response) -> Response:
     if request_id := g.get("request_id"):
         response.headers["X-Request-Id"] = request_id
     response.headers.pop("Server", None)
+    return _packed(response)
+
+
+def _packed(response: Response) -> Response:
+    """Pages travel packed to who unpacks them; why that gives nothing away: docs/decisions/0011."""
+    if response.mimetype != "text/html" or response.is_streamed or "Content-Encoding" in response.headers:
+        return response
+    response.headers.add("Vary", "Accept-Encoding")
+    body = response.get_data()
+    if len(body) >= LEAST_PACKED and request.accept_encodings.quality("gzip") > 0:
+        response.set_data(gzip.compress(body, 1, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
     return response
 
 

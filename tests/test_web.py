@@ -1,5 +1,7 @@
 """What every answer carries, what is refused at the threshold, and how a refusal reads."""
 
+import gzip
+
 import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
@@ -194,3 +196,19 @@ def test_a_spoofed_forwarded_address_is_ignored(app):
     ):
         assert web.client_address() == "127.0.0.1"
     db.session.remove()
+
+
+def test_pages_travel_packed_to_who_unpacks_them(app):
+    plain = app.test_client().get("/partners/login")
+    packed = app.test_client().get("/partners/login", headers={"Accept-Encoding": "gzip, br"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert int(packed.headers["Content-Length"]) == len(packed.data) < len(plain.data) / 2
+    assert "Sign in" in gzip.decompress(packed.data).decode()
+    assert {"Cookie", "Accept-Encoding"} <= set(plain.vary) | set(plain.headers.getlist("Vary"))
+
+
+@pytest.mark.parametrize("accepted", ["identity", "gzip;q=0", "br"])
+def test_a_page_stays_plain_for_who_does_not(app, accepted):
+    answer = app.test_client().get("/partners/login", headers={"Accept-Encoding": accepted})
+    assert "Content-Encoding" not in answer.headers
