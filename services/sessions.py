@@ -5,8 +5,9 @@ anew each time, so a change holds from the next request on.
 """
 
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, and_, case, select, update
+from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, case, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import contains_eager, joinedload, raiseload
 
@@ -72,10 +73,10 @@ def _places(person: Person) -> Select[Affiliation]:
     )
 
 
-def _is_live() -> ColumnElement[bool]:
+def _is_live(now: Any = None) -> ColumnElement[bool]:
     return and_(
         Affiliation.ended_at.is_(None),
-        Affiliation.valid_until.is_(None) | (Affiliation.valid_until > clock.now()),
+        Affiliation.valid_until.is_(None) | (Affiliation.valid_until > (clock.now() if now is None else now)),
     )
 
 
@@ -113,6 +114,37 @@ def start(*, contact: Contact, browser: str, system: str) -> tuple[Session, str]
 
 # MARK: Every request
 
+#: Built once, for every request of the portal asks it.
+_BY_TOKEN = (
+    select(Session, Affiliation, Company)
+    .select_from(Session)
+    .outerjoin(Company, Company.id == 1)
+    .join(Person, Person.id == Session.person_id)
+    .join(Affiliation, Affiliation.partner_user_id == Person.id)
+    .join(Affiliation.entity)
+    .join(Entity.organization)
+    .where(
+        Session.token_digest == bindparam("digest"),
+        Session.revoked_at.is_(None),
+        Session.expires_at > bindparam("now"),
+        Session.epoch == Person.epoch,
+    )
+    # The place that was chosen while it lasts, else another, else the newest that has ended.
+    .order_by(
+        case((_is_live(bindparam("now")), 0), else_=1),
+        case((Affiliation.id == Session.affiliation_id, 0), else_=1),
+        Affiliation.is_primary.desc(),
+        Affiliation.id.desc(),
+    )
+    .limit(1)
+    .options(
+        contains_eager(Affiliation.person),
+        contains_eager(Affiliation.entity).contains_eager(Entity.organization),
+        raiseload("*"),
+    )
+    .execution_options(populate_existing=True)
+)
+
 
 def session_of(token: str, browser: str, system: str) -> Contact | None:
     """Who holds this token in this browser; None where nobody does any more. One SELECT, which brings
@@ -124,35 +156,7 @@ def session_of(token: str, browser: str, system: str) -> Contact | None:
     if len(token) != keys.TOKEN_LENGTH:
         return None
     now = clock.now()
-    found = db.session.execute(
-        select(Session, Affiliation, Company)
-        .select_from(Session)
-        .outerjoin(Company, Company.id == 1)
-        .join(Person, Person.id == Session.person_id)
-        .join(Affiliation, Affiliation.partner_user_id == Person.id)
-        .join(Affiliation.entity)
-        .join(Entity.organization)
-        .where(
-            Session.token_digest == keys.digest(token),
-            Session.revoked_at.is_(None),
-            Session.expires_at > now,
-            Session.epoch == Person.epoch,
-        )
-        # The place that was chosen while it lasts, else another, else the newest that has ended.
-        .order_by(
-            case((_is_live(), 0), else_=1),
-            case((Affiliation.id == Session.affiliation_id, 0), else_=1),
-            Affiliation.is_primary.desc(),
-            Affiliation.id.desc(),
-        )
-        .limit(1)
-        .options(
-            contains_eager(Affiliation.person),
-            contains_eager(Affiliation.entity).contains_eager(Entity.organization),
-            raiseload("*"),
-        )
-        .execution_options(populate_existing=True)
-    ).first()
+    found = db.session.execute(_BY_TOKEN, {"digest": keys.digest(token), "now": now}).first()
     if found is None:
         return None
     session, affiliation, tenant = found

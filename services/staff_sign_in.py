@@ -8,7 +8,7 @@ import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import OperationalError
 
 import clock
@@ -237,19 +237,23 @@ def start(
     return token
 
 
+#: Built once, for every request of the desk asks it.
+_BY_TOKEN = (
+    select(Session, Staff, Company)
+    .select_from(Session)
+    .join(Staff, Staff.id == Session.staff_id)
+    .outerjoin(Company, Company.id == 1)
+    .where(Session.token_digest == bindparam("digest"))
+    .execution_options(populate_existing=True)
+)
+
+
 def session_of(token: str, browser: str, system: str) -> StaffSession | None:
     """The session behind a token, if it holds in this browser; one SELECT, which brings the company along.
 
     A token that turns up in another browser or system was carried off: it ends.
     """
-    found = db.session.execute(
-        select(Session, Staff, Company)
-        .select_from(Session)
-        .join(Staff, Staff.id == Session.staff_id)
-        .outerjoin(Company, Company.id == 1)
-        .where(Session.token_digest == keys.digest(token))
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    found = db.session.execute(_BY_TOKEN, {"digest": keys.digest(token)}).one_or_none()
     if found is None:
         return None
     session, staff, tenant = found

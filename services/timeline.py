@@ -4,12 +4,13 @@ Staff see everything with reasons, changes and each mail's fate; partners see wh
 without reasons, addresses or mails. An event costs no query of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, or_, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, or_, select, union_all
 
 import language
 from models import AuditEvent, Entity, Mail, Organization, Person, db
@@ -133,14 +134,13 @@ def timeline_of(
     `for_partner` keeps to what partners may read; `viewer` also leaves out what their role hides.
     Staff's "all" and "emails" add the mails of the same span with their delivery state.
     """
+    owner: Entity | Person | None = entity if entity is not None else person
+    if owner is None:
+        raise TypeError("a timeline is of an entity or of a person")
     verbs = _verbs(kind, for_partner=for_partner, viewer=viewer)
-    wanted = and_(
-        AuditEvent.verb.in_(verbs) if verbs is not None else AuditEvent.verb.not_in(_SILENT_VERBS),
-        _is_no_echo(),
-        AuditEvent.id < before if before is not None else AuditEvent.id > 0,
-    )
-    branches = _branches(entity=entity, person=person, wanted=wanted, limit=limit + 1, own=for_partner)
-    rows = list(db.session.execute(_newest(branches, limit + 1)))
+    statement = _statement(type(owner), verbs, is_older=before is not None, limit=limit + 1, own=for_partner)
+    asked = {"owner": owner.id, "organization": entity and entity.organization_id, "before": before}
+    rows = list(db.session.execute(statement, asked))
     more = len(rows) > limit
     rows = rows[:limit]
     events = [_happening(row, for_partner=for_partner, link=link) for row in rows]
@@ -190,56 +190,53 @@ def _is_no_echo() -> ColumnElement[bool]:
     )
 
 
-def _verbs(kind: str, *, for_partner: bool, viewer: Contact | None) -> Sequence[str] | None:
+def _verbs(kind: str, *, for_partner: bool, viewer: Contact | None) -> tuple[str, ...] | None:
     if for_partner:
         sees_team = viewer is None or allowed(viewer, Permission.VIEW_TEAM)
         return (*_OWN_VERBS, *_TEAM_VERBS) if sees_team else _OWN_VERBS
     return _VERBS_OF.get(kind)
 
 
-def _branches(
-    *,
-    entity: Entity | None,
-    person: Person | None,
-    wanted: ColumnElement[bool],
-    limit: int,
-    own: bool,
-) -> list[Subquery]:
-    """One limited query an index, so that each walks its own index backwards and stops."""
-    conditions: list[ColumnElement[bool]] = []
-    if entity is not None:
-        conditions.append(AuditEvent.entity_id == entity.id)
-        if not own:
-            conditions.append(
-                and_(
-                    AuditEvent.subject_table == Organization.__tablename__,
-                    AuditEvent.subject_id == entity.organization_id,
-                    or_(AuditEvent.entity_id.is_(None), AuditEvent.entity_id != entity.id),
-                )
-            )
-    elif person is not None:
-        conditions.append(AuditEvent.person_id == person.id)
-        conditions.append(
-            and_(
-                AuditEvent.actor_kind == "person",
-                AuditEvent.actor_id == person.id,
-                or_(AuditEvent.person_id.is_(None), AuditEvent.person_id != person.id),
-            )
-        )
-    else:
-        raise TypeError("a timeline is of an entity or of a person")
-    return [
+@lru_cache(maxsize=64)
+def _statement(
+    of: type[Entity | Person], verbs: tuple[str, ...] | None, *, is_older: bool, limit: int, own: bool
+) -> Select[Any]:
+    """The newest events of an owner. Built once for each kind of question: building takes a third as long
+    as everything else about it."""
+    wanted = and_(
+        AuditEvent.verb.in_(verbs) if verbs is not None else AuditEvent.verb.not_in(_SILENT_VERBS),
+        _is_no_echo(),
+        AuditEvent.id < bindparam("before", type_=BigInteger) if is_older else AuditEvent.id > 0,
+    )
+    branches = [
         select(*_COLUMNS).where(condition, wanted).order_by(AuditEvent.id.desc()).limit(limit).subquery()
-        for condition in conditions
+        for condition in _conditions(of, own=own)
     ]
-
-
-def _newest(branches: list[Subquery], limit: int) -> Select[Any]:
     if len(branches) == 1:
         rows: Any = branches[0]
     else:
         rows = union_all(*(select(branch) for branch in branches)).subquery()
     return select(rows).order_by(rows.c.id.desc()).limit(limit)
+
+
+def _conditions(of: type[Entity | Person], *, own: bool) -> list[ColumnElement[bool]]:
+    """One for each index, so that each limited query walks its own backwards and stops."""
+    owner = bindparam("owner", type_=BigInteger)
+    if of is Person:
+        acted = and_(
+            AuditEvent.actor_kind == "person",
+            AuditEvent.actor_id == owner,
+            or_(AuditEvent.person_id.is_(None), AuditEvent.person_id != owner),
+        )
+        return [AuditEvent.person_id == owner, acted]
+    if own:
+        return [AuditEvent.entity_id == owner]
+    above = and_(
+        AuditEvent.subject_table == Organization.__tablename__,
+        AuditEvent.subject_id == bindparam("organization", type_=BigInteger),
+        or_(AuditEvent.entity_id.is_(None), AuditEvent.entity_id != owner),
+    )
+    return [AuditEvent.entity_id == owner, above]
 
 
 #: A span of a timeline never lists more mails than this; the mail log has them all.
