@@ -5,7 +5,8 @@ it – states, audit log, timelines – is what really happened, only earlier.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -52,6 +53,9 @@ SCHOOLS = (
 ROLE, KIND, EKIND = PartnerRole, OrganizationKind, EntityKind
 UNL = "University of Nebraska–Lincoln"
 
+#: One thread of the story; it yields how many days ago its next step happened.
+Line = Generator[int, None, None]
+
 
 def load(*, if_empty: bool = False) -> bool:
     """Tell the story into a database without partners; gives whether it did.
@@ -70,8 +74,10 @@ def load(*, if_empty: bool = False) -> bool:
     with _days_ago(today, 30):
         dana = _open_office(password)
         _list_schools()
-    _nebraska(dana, today)
-    _others(dana, today)
+    told = _Telling(today)
+    for line in (_nebraska(dana, told), _counseling(dana), _hiring(dana), _fund(dana)):
+        told.begin(line)
+    told.tell()
     _silence_the_past(today)
     with transaction():
         audit.record(actor=PORTICO, verb="demo.loaded")
@@ -113,9 +119,10 @@ def _list_schools() -> None:
 # MARK: The university
 
 
-def _nebraska(dana: Staff, today: datetime) -> None:
-    school = db.session.scalars(select(School.id).where(School.code == "181464")).one()
-    with _days_ago(today, 28), transaction():
+def _nebraska(dana: Staff, told: "_Telling") -> Line:
+    school = _school("181464")
+    yield 28
+    with transaction():
         admissions = partners.create(
             actor=dana,
             organization=None,
@@ -126,9 +133,9 @@ def _nebraska(dana: Staff, today: datetime) -> None:
             entity_kind=EKIND.ADMISSIONS,
             school_id=school,
         )
-    amara = _join(dana, admissions, "amara.okafor@unl.example", ROLE.PRINCIPAL, today, 28, 27)
-    _profile(amara, "Amara Okafor", "Director of Admissions", today, 27)
-    with _days_ago(today, 27), transaction():
+    amara = yield from _join(dana, admissions, "amara.okafor@unl.example", ROLE.PRINCIPAL, 28, 27)
+    _profile(amara, "Amara Okafor", "Director of Admissions")
+    with transaction():
         partners.complete_entity_profile(
             actor=amara,
             description="First contact for everybody who wants to study at Nebraska.",
@@ -142,28 +149,44 @@ def _nebraska(dana: Staff, today: datetime) -> None:
         (24, "luis.romero@unl.example", "Luis Romero", "Budget officer", ROLE.FINANCE),
         (20, "grace.lindqvist@unl.example", "Grace Lindqvist", "Dean's office", ROLE.VIEWER),
     ):
-        joined = _join(amara, admissions, email, role, today, days, days - 1)
-        _profile(joined, name, title, today, days - 1)
-    organization = admissions.organization
-    for days, name, kind, email, person in (
-        (
-            18,
-            "Raikes School of Computer Science",
-            EKIND.PROGRAM,
-            "erik.lundgren@unl.example",
-            "Erik Lundgren",
-        ),
-        (15, "College of Business", EKIND.DEPARTMENT, "maya.chen@unl.example", "Maya Chen"),
-    ):
-        with _days_ago(today, days), transaction():
-            entity = partners.create(
-                actor=dana, organization=organization, entity_name=name, entity_kind=kind, school_id=school
-            )
-        head = _join(dana, entity, email, ROLE.PRINCIPAL, today, days, days - 2)
-        _profile(head, person, "Head of partnerships", today, days - 2)
-        if kind is EKIND.PROGRAM:  # one person at two entities, to switch between
-            _join(dana, entity, "amara.okafor@unl.example", ROLE.VIEWER, today, days - 3, days - 4)
-    with _days_ago(today, 3), transaction():
+        told.begin(_colleague(amara, admissions, days, email, name, title, role))
+    raikes = _sister(
+        dana, admissions, 18, "Raikes School of Computer Science", EKIND.PROGRAM, "Erik Lundgren"
+    )
+    business = _sister(dana, admissions, 15, "College of Business", EKIND.DEPARTMENT, "Maya Chen")
+    told.begin(raikes)
+    told.begin(business)
+    told.begin(_engineering(dana, admissions.organization, school))
+
+
+def _colleague(
+    amara: Contact, entity: Entity, days: int, email: str, name: str, title: str, role: PartnerRole
+) -> Line:
+    joined = yield from _join(amara, entity, email, role, days, days - 1)
+    _profile(joined, name, title)
+
+
+def _sister(dana: Staff, first: Entity, days: int, name: str, kind: EntityKind, head: str) -> Line:
+    """Another entity of the same university, and who leads it."""
+    yield days
+    with transaction():
+        entity = partners.create(
+            actor=dana,
+            organization=first.organization,
+            entity_name=name,
+            entity_kind=kind,
+            school_id=first.school_id,
+        )
+    email = f"{head.lower().replace(' ', '.')}@unl.example"
+    joined = yield from _join(dana, entity, email, ROLE.PRINCIPAL, days, days - 2)
+    _profile(joined, head, "Head of partnerships")
+    if kind is EKIND.PROGRAM:  # one person at two entities, to switch between
+        yield from _join(dana, entity, "amara.okafor@unl.example", ROLE.VIEWER, days - 3, days - 4)
+
+
+def _engineering(dana: Staff, organization: Organization, school: int) -> Line:
+    yield 3
+    with transaction():
         engineering = partners.create(
             actor=dana,
             organization=organization,
@@ -171,11 +194,13 @@ def _nebraska(dana: Staff, today: datetime) -> None:
             entity_kind=EKIND.DEPARTMENT,
             school_id=school,
         )
-    with _days_ago(today, 2), transaction():
+    yield 2
+    with transaction():
         invitations.invite(
             actor=dana, entity=engineering, email="noah.becker@unl.example", role=ROLE.PRINCIPAL, days=7
         )
-    with _days_ago(today, 1), transaction():
+    yield 1
+    with transaction():
         notes.add(
             actor=dana,
             entity=engineering,
@@ -186,9 +211,9 @@ def _nebraska(dana: Staff, today: datetime) -> None:
 # MARK: The others
 
 
-def _others(dana: Staff, today: datetime) -> None:
-    school = db.session.scalars(select(School.id).where(School.code == "280925")).one()
-    with _days_ago(today, 12), transaction():
+def _counseling(dana: Staff) -> Line:
+    yield 12
+    with transaction():
         counseling = partners.create(
             actor=dana,
             organization=None,
@@ -197,11 +222,15 @@ def _others(dana: Staff, today: datetime) -> None:
             organization_domain="lincolneast.example",
             entity_name="Counseling Center",
             entity_kind=EKIND.OFFICE,
-            school_id=school,
+            school_id=_school("280925"),
         )
-    ruth = _join(dana, counseling, "ruth.alvarez@lincolneast.example", ROLE.PRINCIPAL, today, 12, 11)
-    _profile(ruth, "Ruth Alvarez", "College counselor", today, 11)
-    with _days_ago(today, 10), transaction():
+    ruth = yield from _join(dana, counseling, "ruth.alvarez@lincolneast.example", ROLE.PRINCIPAL, 12, 11)
+    _profile(ruth, "Ruth Alvarez", "College counselor")
+
+
+def _hiring(dana: Staff) -> Line:
+    yield 10
+    with transaction():
         hiring = partners.create(
             actor=dana,
             organization=None,
@@ -211,16 +240,21 @@ def _others(dana: Staff, today: datetime) -> None:
             entity_name="Campus Hiring",
             entity_kind=EKIND.PROGRAM,
         )
-    ben = _join(dana, hiring, "ben.haddad@prairie-analytics.example", ROLE.PRINCIPAL, today, 10, 9)
-    _profile(ben, "Ben Haddad", "Talent partner", today, 9)
-    with _days_ago(today, 4), transaction():
+    ben = yield from _join(dana, hiring, "ben.haddad@prairie-analytics.example", ROLE.PRINCIPAL, 10, 9)
+    _profile(ben, "Ben Haddad", "Talent partner")
+    yield 4
+    with transaction():
         partner_moves.move(
             actor=dana,
             entity=hiring,
             name="suspend",
             reason="The agreement is being renewed; back in December.",
         )
-    with _days_ago(today, 16), transaction():
+
+
+def _fund(dana: Staff) -> Line:
+    yield 16
+    with transaction():
         fund = partners.create(
             actor=dana,
             organization=None,
@@ -238,17 +272,42 @@ def _others(dana: Staff, today: datetime) -> None:
             days=7,
             send=False,
         )
-    with _days_ago(today, 9):
-        invitations.expire_due()
+    yield 8
+    invitations.expire_due()
 
 
 # MARK: Telling it
 
 
+class _Telling:
+    """Lines of the story told in the order of their days, so that the log reads as it happened."""
+
+    def __init__(self, today: datetime) -> None:
+        self.today = today
+        self._lines: list[tuple[int, Line]] = []  #: when each goes on, in days before today
+
+    def begin(self, line: Line) -> None:
+        """Add a line; it goes on at the day that it yields."""
+        self._lines.append((next(line), line))
+
+    def tell(self) -> None:
+        """Go on with the earliest line until every one is told."""
+        steps: Counter[int] = Counter()
+        while self._lines:
+            days, line = max(self._lines, key=lambda entry: entry[0])
+            self._lines.remove((days, line))
+            with _days_ago(self.today, days, minutes=3 * steps[days]):
+                steps[days] += 1
+                following = next(line, None)
+            if following is not None:
+                self._lines.append((following, line))
+
+
 @contextmanager
-def _days_ago(today: datetime, days: int) -> Iterator[None]:
-    """Let it be that many days ago, at a minute of its own in office hours."""
-    then = (today - timedelta(days=days)).replace(hour=15, minute=(days * 7) % 60, second=days)
+def _days_ago(today: datetime, days: int, minutes: int = 0) -> Iterator[None]:
+    """Let it be that many days ago, in office hours; `minutes` later for what follows on the same day."""
+    then = (today - timedelta(days=days)).replace(hour=15, minute=(days * 7) % 30, second=days)
+    then += timedelta(minutes=minutes)
     kept, clock.read = clock.read, lambda: min(then, today)
     try:
         yield
@@ -256,24 +315,24 @@ def _days_ago(today: datetime, days: int) -> Iterator[None]:
         clock.read = kept
 
 
+def _school(code: str) -> int:
+    return db.session.scalars(select(School.id).where(School.code == code)).one()
+
+
 def _join(
-    actor: Staff | Contact,
-    entity: Entity,
-    email: str,
-    role: PartnerRole,
-    today: datetime,
-    invited: int,
-    accepted: int,
-) -> Contact:
+    actor: Staff | Contact, entity: Entity, email: str, role: PartnerRole, invited: int, accepted: int
+) -> Generator[int, None, Contact]:
     """Somebody is invited so many days ago, and accepts that many days ago."""
-    with _days_ago(today, invited), transaction():
+    yield invited
+    with transaction():
         invitation = invitations.invite(actor=actor, entity=entity, email=email, role=role, send=False)
-    with _days_ago(today, accepted), transaction():
+    yield accepted
+    with transaction():
         return people.accept(invitation=invitation, email_canonical=email)
 
 
-def _profile(contact: Contact, name: str, title: str, today: datetime, days: int) -> None:
-    with _days_ago(today, days), transaction():
+def _profile(contact: Contact, name: str, title: str) -> None:
+    with transaction():
         people.complete_profile(
             actor=contact, full_name=name, title=title, phone="", time_zone="America/Chicago"
         )
