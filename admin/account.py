@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import BaseView, expose
 
 from admin.base import DeskView, session, staff
+from admin.filters import read_id
 from admin.sign_in import SECONDS, again_first
 from forms.people import zone_choices
 from forms.staff import ROLE_LABELS, ChoosePasswordForm, PreferencesForm, SetupForm
@@ -154,11 +155,11 @@ class AccountView(DeskView):
     @signed_in
     def end_session(self) -> ResponseReturnValue:
         """Sign one of one's browsers out."""
-        number = request.form.get("id", "")
-        if not (number.isascii() and number.isdigit() and len(number) < 10):
+        number = read_id(request.form.get("id"))
+        if number is None:
             raise NotFound
         with transaction():
-            staff_sign_in.end_one(actor=staff(), session_id=int(number))
+            staff_sign_in.end_one(actor=staff(), session_id=number)
         flash("That browser is signed out", "success")
         return see_other(url_for(".index"))
 

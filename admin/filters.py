@@ -15,11 +15,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.datastructures import MultiDict
 
 import language
-from models import Base, db
+from models import GREATEST_ID, Base, db
 from services import search
 
-#: The greatest id that a database column holds.
-GREATEST_ID = 2**63 - 1
 MOST_SUGGESTIONS = 20
 
 

@@ -63,7 +63,7 @@ class Listed:
     def remove_view(self, view_id: int) -> ResponseReturnValue:
         """Forget a view of one's own."""
         with transaction():
-            name = saved_views.remove(actor=staff(), page=self.listing.name, view_id=min(view_id, 2**62))
+            name = saved_views.remove(actor=staff(), page=self.listing.name, view_id=view_id)
         flash(f"View “{name}” removed", "success")
         return see_other(self._home())
 

@@ -16,10 +16,9 @@ from admin.listing import Column, Listing
 from admin.session_log import Links, Sessions
 from admin.suggestions import person_filter
 from admin.table import TableView
-from models import AuthEvent, Mail, MailStatus, db
+from models import AuthEvent, Mail, MailStatus
 from permissions import Permission, allowed, requires
 from services import mail
-from services.errors import NotFound
 from services.transaction import transaction
 from web import see_other
 
@@ -218,10 +217,7 @@ class Mails(TableView):
         """Send a mail that was given up once more."""
         row = self.get_one(record_id)
         with transaction():
-            letter = db.session.get(Mail, row.id)
-            if letter is None:
-                raise NotFound
-            mail.retry(actor=staff(), mail=letter)
+            mail.retry(actor=staff(), mail=row)
         flash(f"The mail to {row.email} is on its way again", "success")
         return see_other(url_for("mails.details_view", record_id=record_id))
 

@@ -10,6 +10,7 @@ from flask_admin import expose
 import clock
 import language
 from admin.base import staff
+from admin.filters import read_id
 from forms.partners import NoteForm
 from forms.people import ROLE_LABELS
 from models import Entity, EntityStatus, OnboardingStatus, OrganizationStatus
@@ -207,16 +208,15 @@ class PartnerPage:
         entity = find(entity_id)
         kind = request.args.get("kind", timeline.ALL)
         kind = kind if kind in timeline.KINDS else timeline.ALL
-        before = request.args.get("before", "")
-        number = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+        before = read_id(request.args.get("before"))
         return render_template(
             "admin/partners/history.html",
             **frame(entity, "history"),
             kind=kind,
             kinds=_kinds(entity, kind),
-            is_first=number is None,
+            is_first=before is None,
             timeline=timeline.timeline_of(
-                entity=entity, limit=HISTORY_LIMIT, before=number, kind=kind, link=link_to
+                entity=entity, limit=HISTORY_LIMIT, before=before, kind=kind, link=link_to
             ),
             form=NoteForm(),
         )

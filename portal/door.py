@@ -27,9 +27,6 @@ from web import SAFE_METHODS, drop_cookie, note_denial, read_cookie, safe_next, 
 
 portal = Blueprint("portal", __name__, url_prefix="/partners")
 
-#: Numbers in addresses: those a key can have; every other address is a page that is not there.
-NUMBER = "int(min=1, max=9007199254740991)"
-
 #: What every signed-in page offers, in this order: word, endpoint, what it takes.
 NAVIGATION = (
     (_l("Dashboard"), "portal.show_dashboard", Permission.VIEW_DASHBOARD),

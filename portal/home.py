@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import redirect, render_template, url_for
+from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
 
 import clock
@@ -13,6 +13,7 @@ from permissions import Contact, Permission, allowed, public, requires, signed_i
 from portal.door import contact, portal
 from services import people, timeline
 from services.invitations import unanswered_of
+from web import see_other
 
 LATEST = 8  #: happenings on the dashboard
 ENDING_SOON = 14  # days
@@ -21,14 +22,14 @@ ENDING_SOON = 14  # days
 @public
 def enter_portal() -> ResponseReturnValue:
     """The bare address of the site leads to the portal; the desk has its own."""
-    return redirect(url_for("portal.index"), 303)
+    return see_other(url_for("portal.index"))
 
 
 @portal.get("/")
 @signed_in
 def index() -> ResponseReturnValue:
     """The portal's bare address."""
-    return redirect(url_for("portal.show_dashboard"), 303)
+    return see_other(url_for("portal.show_dashboard"))
 
 
 @portal.get("/dashboard")

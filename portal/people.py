@@ -11,7 +11,7 @@ from forms.people import ROLE_LABELS, InviteForm, RoleForm, can, cannot, chips
 from language import _, day, listed, moment, relative, utc
 from models import Invitation, InvitationStatus, PartnerRole
 from permissions import Permission, allowed, requires
-from portal.door import NUMBER, confirm_first, contact, portal
+from portal.door import confirm_first, contact, portal
 from services import people, sessions, submissions
 from services.errors import Refusal
 from services.invitations import unanswered_of
@@ -116,7 +116,7 @@ def invite_person() -> ResponseReturnValue:
     return see_other(url_for("portal.list_team"))
 
 
-@portal.post(f"/team/invitations/<{NUMBER}:invitation_id>/resend")
+@portal.post("/team/invitations/<int:invitation_id>/resend")
 @requires(Permission.MANAGE_TEAM)
 def resend_invitation(invitation_id: int) -> ResponseReturnValue:
     """Send an invitation again; one that expired is made anew."""
@@ -128,7 +128,7 @@ def resend_invitation(invitation_id: int) -> ResponseReturnValue:
     return see_other(url_for("portal.list_team"))
 
 
-@portal.route(f"/team/invitations/<{NUMBER}:invitation_id>/cancel", methods=["GET", "POST"])
+@portal.route("/team/invitations/<int:invitation_id>/cancel", methods=["GET", "POST"])
 @requires(Permission.MANAGE_TEAM)
 def cancel_invitation(invitation_id: int) -> ResponseReturnValue:
     """Take an invitation back, after saying what that means."""
@@ -155,7 +155,7 @@ def cancel_invitation(invitation_id: int) -> ResponseReturnValue:
 # MARK: Changing
 
 
-@portal.route(f"/team/<{NUMBER}:affiliation_id>/role", methods=["GET", "POST"])
+@portal.route("/team/<int:affiliation_id>/role", methods=["GET", "POST"])
 @requires(Permission.MANAGE_TEAM)
 def change_role(affiliation_id: int) -> ResponseReturnValue:
     """Give somebody of the team another role."""
@@ -185,7 +185,7 @@ def change_role(affiliation_id: int) -> ResponseReturnValue:
     return see_other(url_for("portal.list_team"))
 
 
-@portal.post(f"/team/<{NUMBER}:affiliation_id>/sign-out")
+@portal.post("/team/<int:affiliation_id>/sign-out")
 @requires(Permission.MANAGE_TEAM)
 def sign_out_person(affiliation_id: int) -> ResponseReturnValue:
     """Sign somebody of the team out of every browser, as when a device is lost."""
@@ -197,7 +197,7 @@ def sign_out_person(affiliation_id: int) -> ResponseReturnValue:
     return see_other(url_for("portal.list_team"))
 
 
-@portal.route(f"/team/<{NUMBER}:affiliation_id>/end", methods=["GET", "POST"])
+@portal.route("/team/<int:affiliation_id>/end", methods=["GET", "POST"])
 @requires(Permission.MANAGE_TEAM)
 def end_access(affiliation_id: int) -> ResponseReturnValue:
     """End somebody's place in the team, after saying what that means."""

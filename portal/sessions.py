@@ -8,7 +8,7 @@ from language import _, moment, relative, utc
 from models import Session
 from permissions import public, signed_in
 from portal import endings
-from portal.door import NUMBER, contact, portal, unreferred
+from portal.door import contact, portal, unreferred
 from services import sessions
 from services.sentences import family
 from services.transaction import transaction
@@ -39,7 +39,7 @@ def list_sessions() -> ResponseReturnValue:
     return render_template("portal/sessions/list.html", browsers=browsers)
 
 
-@portal.post(f"/sessions/<{NUMBER}:session_id>/end")
+@portal.post("/sessions/<int:session_id>/end")
 @signed_in
 def end_session(session_id: int) -> ResponseReturnValue:
     """Sign one of the person's browsers out."""
@@ -106,7 +106,7 @@ def sign_out() -> ResponseReturnValue:
     return response
 
 
-@portal.post(f"/switch/<{NUMBER}:affiliation_id>")
+@portal.post("/switch/<int:affiliation_id>")
 @signed_in
 def switch_entity(affiliation_id: int) -> ResponseReturnValue:
     """Work for another of one's teams from now on, in this browser."""

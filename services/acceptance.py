@@ -23,6 +23,7 @@ from permissions import Contact, System
 from services import audit, mail, partner_moves, team
 from services.errors import Gone, Refusal
 from services.invitation_moves import ENDED, check_open, lock, move
+from services.transaction import held
 
 
 def accept(*, invitation: Invitation, email_canonical: str) -> Contact:
@@ -82,9 +83,8 @@ def _accepted_before(invitation: Invitation) -> Contact:
 
 def _person_for(invitation: Invitation) -> tuple[Person, bool]:
     """Whoever has the address, locked; made where nobody has. Two at once make one."""
-    theirs = select(Person).where(Person.email_canonical == invitation.email_canonical)
-    locked = theirs.with_for_update(key_share=True).execution_options(populate_existing=True)
-    person = db.session.scalar(locked)
+    theirs = held(select(Person).where(Person.email_canonical == invitation.email_canonical))
+    person = db.session.scalar(theirs)
     if person is not None:
         return person, False
     try:
@@ -95,7 +95,7 @@ def _person_for(invitation: Invitation) -> tuple[Person, bool]:
             db.session.add(person)
             db.session.flush()
     except IntegrityError:  # somebody accepted another invitation of theirs just now
-        return db.session.scalars(locked).one(), False
+        return db.session.scalars(theirs).one(), False
     return person, True
 
 
@@ -104,8 +104,7 @@ def _place_for(person: Person, entity: Entity, role: PartnerRole) -> tuple[Affil
     places = select(Affiliation).where(
         Affiliation.partner_user_id == person.id, Affiliation.ended_at.is_(None)
     )
-    held = places.with_for_update(key_share=True).execution_options(populate_existing=True)
-    current = db.session.scalars(held).all()
+    current = db.session.scalars(held(places)).all()
     here = next((one for one in current if one.entity_id == entity.id), None)
     if here is not None:
         if here.is_live(clock.now()):

@@ -30,7 +30,7 @@ from services.emails import canonical_email, shown_email
 from services.errors import IllegalMove, NotFound, Refusal
 from services.invitation_moves import end, is_enterable, lock, move
 from services.sentences import word
-from services.transaction import transaction
+from services.transaction import held, transaction
 
 #: Letters and digits that sound and look like no other: no 0 O, 1 I L, U V.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTWXYZ"
@@ -140,16 +140,12 @@ def invite(
     _refuse_affiliated(entity, canonical)
     if isinstance(actor, Contact):
         _count_for_team(entity)
-    open_one = db.session.scalar(
-        select(Invitation)
-        .where(
-            Invitation.entity_id == entity.id,
-            Invitation.email_canonical == canonical,
-            Invitation.status == S.PENDING,
-        )
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    theirs = select(Invitation).where(
+        Invitation.entity_id == entity.id,
+        Invitation.email_canonical == canonical,
+        Invitation.status == S.PENDING,
     )
+    open_one = db.session.scalar(held(theirs))
     if open_one is not None:
         end(open_one, "renew")
     expires_at = clock.now() + timedelta(days=days)
@@ -198,8 +194,7 @@ def expire_due() -> int:
             return count
         with transaction():
             rows = select(Invitation).where(Invitation.id.in_(numbers), Invitation.status == S.PENDING)
-            held = rows.order_by(Invitation.id).with_for_update().execution_options(populate_existing=True)
-            for invitation in db.session.scalars(held).all():
+            for invitation in db.session.scalars(held(rows.order_by(Invitation.id))).all():
                 end(invitation, "expire")
                 audit.record(actor=System(), verb="invitation.expired", subject=invitation)
                 count += 1

@@ -11,7 +11,7 @@ from language import LazyString, _l
 from models import Affiliation, Entity, Invitation, LinkPurpose, Mail, Person, SignInLink, SignInRequest, db
 from services import auth_log, invitation_moves, keys
 from services.errors import Gone
-from services.transaction import locked
+from services.transaction import held, locked
 
 LIFETIME = timedelta(minutes=30)
 CODE_LIFETIME = timedelta(minutes=10)
@@ -135,10 +135,7 @@ def _lock_addressee(mail: Mail) -> tuple[Invitation | None, Person | None]:
         if invitation.email_canonical != mail.email_canonical:
             raise Gone(TITLES["revoked"], cause="revoked")
         invitation_moves.check_open(invitation)
-    theirs = select(Person).where(Person.email_canonical == mail.email_canonical)
-    person = db.session.scalar(
-        theirs.with_for_update(key_share=True).execution_options(populate_existing=True)
-    )
+    person = _lock_person(mail.email_canonical)
     if invitation is None and (person is None or person.id != mail.person_id):
         raise Gone(TITLES["revoked"], cause="revoked")
     if person is not None and not person.is_active:
@@ -167,8 +164,11 @@ def lock_owner(link: SignInLink, affiliation: Affiliation | None) -> Person | No
     elif affiliation is not None:
         active = update(Entity).where(Entity.id == affiliation.entity_id).values(last_activity_at=clock.now())
         db.session.execute(active.execution_options(logged=True))
-    theirs = select(Person).where(Person.email_canonical == link.email_canonical)
-    return db.session.scalar(theirs.with_for_update(key_share=True).execution_options(populate_existing=True))
+    return _lock_person(link.email_canonical)
+
+
+def _lock_person(email_canonical: str) -> Person | None:
+    return db.session.scalar(held(select(Person).where(Person.email_canonical == email_canonical)))
 
 
 def spend(link: SignInLink) -> bool:

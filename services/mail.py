@@ -18,6 +18,7 @@ from permissions import Actor, Permission
 from services import audit, jobs
 from services.access import require
 from services.errors import IllegalMove
+from services.transaction import locked
 
 #: Where the mailed links lead; `{token}` is what the worker minted.
 PORTAL_LINK = "/partners/login/{token}"
@@ -156,11 +157,11 @@ def queue(
 def retry(*, actor: Actor, mail: Mail) -> Mail:
     """Send a mail that was given up once more, from the first attempt.
 
-    Raises NotAllowed, or IllegalMove unless it has failed.
+    Raises NotAllowed, NotFound, or IllegalMove unless it has failed.
     """
     require(actor, Permission.RETRY_MAILS)
-    row = db.session.get(Mail, mail.id, with_for_update=True, populate_existing=True)
-    if row is None or row.status is not MailStatus.FAILED:
+    row = locked(Mail, mail.id)
+    if row.status is not MailStatus.FAILED:
         raise IllegalMove("This mail is on its way, or has arrived already.")
     row.status = MailStatus.QUEUED
     row.attempts = 0

@@ -24,7 +24,7 @@ from services.errors import Refusal
 from services.mail import MAILS
 from services.mail_message import Unsendable, compose
 from services.mail_transport import Envelope, Refused, TryLater, deliver
-from services.transaction import transaction
+from services.transaction import held, locked, transaction
 
 log = structlog.get_logger()
 
@@ -99,8 +99,8 @@ def _prepare(claim: Claim) -> Envelope | None:
         _settle(claim, status=MailStatus.FAILED, last_error="The worker ended each time it was at this mail")
         return None
     try:
-        with transaction() as session:
-            mail = session.get_one(Mail, claim.mail_id, with_for_update=True, populate_existing=True)
+        with transaction():
+            mail = locked(Mail, claim.mail_id)
             if mail.attempts != claim.attempt:
                 return None
             token, code = _mint(mail)
@@ -177,7 +177,7 @@ def _note_bounce(mail: Mail) -> None:
     """Flag the person whose mail server wants none of our mail, so that somebody asks for another address."""
     if mail.person_id is None:
         return
-    person = db.session.get_one(Person, mail.person_id, with_for_update=True, populate_existing=True)
+    person = locked(Person, mail.person_id)
     person.bounced_at = clock.now()
     audit.record(actor=System(), verb="person.bounced", subject=person)
 
@@ -186,7 +186,7 @@ def _note_arrival(mail_id: int) -> None:
     """Take the flag away again: their mail server takes our mail."""
     owner = select(Mail.person_id).where(Mail.id == mail_id).scalar_subquery()
     flagged = select(Person).where(Person.id == owner, Person.bounced_at.is_not(None))
-    person = db.session.scalar(flagged.with_for_update().execution_options(populate_existing=True))
+    person = db.session.scalar(held(flagged))
     if person is not None:
         person.bounced_at = None
         audit.record(actor=System(), verb="person.changed", subject=person)

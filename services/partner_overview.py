@@ -28,7 +28,6 @@ from models import (
     db,
 )
 from services.errors import NotFound
-from services.partners import GREATEST_ID
 
 MOST = 200
 #: A partner that was not activated for so long needs someone.
@@ -62,15 +61,11 @@ def contacts_of(
 
 def find_contact(entity: Entity, affiliation_id: int) -> Affiliation:
     """One contact of that entity with person, entity and organization. Raises NotFound."""
-    affiliation = (
-        None
-        if affiliation_id > GREATEST_ID
-        else db.session.scalar(
-            select(Affiliation)
-            .where(Affiliation.id == affiliation_id, Affiliation.entity_id == entity.id)
-            .options(
-                joinedload(Affiliation.person), joinedload(Affiliation.entity).joinedload(Entity.organization)
-            )
+    affiliation = db.session.scalar(
+        select(Affiliation)
+        .where(Affiliation.id == affiliation_id, Affiliation.entity_id == entity.id)
+        .options(
+            joinedload(Affiliation.person), joinedload(Affiliation.entity).joinedload(Entity.organization)
         )
     )
     if affiliation is None:
@@ -154,14 +149,10 @@ def invitations_of(
 
 def find_invited(entity: Entity, invitation_id: int) -> Invited:
     """One invitation of that entity with the fate of its mail. Raises NotFound."""
-    invitation = (
-        None
-        if invitation_id > GREATEST_ID
-        else db.session.scalar(
-            select(Invitation)
-            .where(Invitation.id == invitation_id, Invitation.entity_id == entity.id)
-            .options(joinedload(Invitation.entity).joinedload(Entity.organization))
-        )
+    invitation = db.session.scalar(
+        select(Invitation)
+        .where(Invitation.id == invitation_id, Invitation.entity_id == entity.id)
+        .options(joinedload(Invitation.entity).joinedload(Entity.organization))
     )
     if invitation is None:
         raise NotFound

@@ -29,7 +29,6 @@ from services.transaction import locked
 __all__ = ["fold", "similar_organizations"]  # beside what is defined below: one drawer for partners
 
 LONGEST_NAME = 200
-GREATEST_ID = 2**63 - 1  #: beyond it no database has a row
 LONGEST_DESCRIPTION = 4000
 
 # MARK: Who may see what
@@ -45,14 +44,10 @@ def find_entity(*, actor: Actor, entity_id: int) -> Entity:
             raise NotFound
         return actor.entity
     require(actor, Permission.READ_PARTNERS)
-    entity = (
-        None
-        if entity_id > GREATEST_ID
-        else db.session.scalar(
-            select(Entity)
-            .options(joinedload(Entity.organization), joinedload(Entity.school), raiseload("*"))
-            .where(Entity.id == entity_id)
-        )
+    entity = db.session.scalar(
+        select(Entity)
+        .options(joinedload(Entity.organization), joinedload(Entity.school), raiseload("*"))
+        .where(Entity.id == entity_id)
     )
     if entity is None:
         raise NotFound
@@ -62,7 +57,7 @@ def find_entity(*, actor: Actor, entity_id: int) -> Entity:
 def find_organization(*, actor: Actor, organization_id: int) -> Organization:
     """The organization, for staff who may read partners. Raises NotAllowed, NotFound."""
     require(actor, Permission.READ_PARTNERS)
-    organization = None if organization_id > GREATEST_ID else db.session.get(Organization, organization_id)
+    organization = db.session.get(Organization, organization_id)
     if organization is None:
         raise NotFound
     return organization
@@ -280,7 +275,7 @@ def _refuse_taken_name(organization: Organization, name: str, *, field: str) -> 
 def _school(school_id: int | None) -> School | None:
     if school_id is None:
         return None
-    school = None if school_id > GREATEST_ID else db.session.get(School, school_id)
+    school = db.session.get(School, school_id)
     if school is None:
         raise Refusal(_("Select a school from the list"), field="school_id")
     return school

@@ -26,6 +26,7 @@ from services import staff as accounts
 from services.emails import canonical_email, shown_email
 from services.errors import IllegalMove, NotAllowed, Refusal
 from services.names import fold, read_domain, read_website
+from services.transaction import held
 
 LONGEST_INVITATION = timedelta(days=60)
 Values = dict[str, Any]
@@ -253,7 +254,7 @@ class _Affiliations(Rule):
     def lock_first(self, record_id: int) -> None:
         """The entity before its contacts, in the order that services/team.py locks them."""
         owner = select(Affiliation.entity_id).where(Affiliation.id == record_id).scalar_subquery()
-        db.session.execute(select(Entity.id).where(Entity.id == owner).with_for_update())
+        db.session.execute(held(select(Entity).where(Entity.id == owner)))
 
     def prepare(self, actor: Staff, row: Any, values: Values) -> Values:
         if row.ended_at is not None:

@@ -18,6 +18,7 @@ from services import audit
 from services.access import require
 from services.errors import NotFound, Refusal, Stale
 from services.record_rules import RULES, Rule
+from services.transaction import locked
 
 LONGEST_REASON = 500
 LONGEST_TICKET = 60
@@ -107,9 +108,7 @@ def save(
     rule = _rule(actor, model)
     reason, ticket = reason.strip(), ticket.strip()
     rule.lock_first(record_id)
-    row = db.session.get(model, record_id, with_for_update={"key_share": True}, populate_existing=True)
-    if row is None:
-        raise NotFound
+    row = locked(model, record_id)
     _refuse_conflict(row, version)
     wanted = rule.prepare(actor, row, _allowed_values(rule, values))
     changed = {name: value for name, value in wanted.items() if getattr(row, name) != value}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection, event, inspect, select
+from sqlalchemy import Connection, Select, event, inspect, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -70,11 +70,18 @@ def locked(model: type[Row], number: int) -> Row:
     Session.get would do the same and refuse a row that changed since it was read: right for a form that
     somebody filled, wrong for a second click that has only come too late.
     """
-    query = select(model).where(inspect(model).primary_key[0] == number).with_for_update(key_share=True)
-    row = db.session.scalar(query.execution_options(populate_existing=True))
+    row = db.session.scalar(held(select(model).where(inspect(model).primary_key[0] == number)))
     if row is None:
         raise NotFound
     return row
+
+
+def held(rows: Select[Row]) -> Select[Row]:
+    """The same query, whose rows are read as they are now and held until the transaction ends.
+
+    Their keys are not: what only points to such a row, as an audit event does, need not wait.
+    """
+    return rows.with_for_update(key_share=True).execution_options(populate_existing=True)
 
 
 @contextmanager
