@@ -77,7 +77,7 @@ class _Record(Filter):
 TABLE_WORDS = {
     "companies": "Brand",
     "entity_notes": "Note",
-    "mails": "Mail",
+    "mails": "Email",
     "partner_affiliations": "Affiliation",
     "partner_entities": "Partner",
     "partner_invitations": "Invitation",

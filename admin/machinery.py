@@ -122,11 +122,11 @@ class AuthEvents(TableView):
 class Mails(TableView):
     """Every mail and what became of it; what was given up can be sent again."""
 
-    title = "Mails"
+    title = "Emails"
     reads = P.READ_MAILS
     listing = Listing(
         name="mails",
-        nouns=("mail", "mails"),
+        nouns=("email", "emails"),
         model=Mail,
         order="-created_at",
         columns=(
@@ -139,7 +139,7 @@ class Mails(TableView):
             Column("status", "Status", lambda row, _: cells.badge("mail", row.status), export=Mail.status),
             Column(
                 "verb",
-                "Mail",
+                "Subject",
                 lambda row, _: cells.text(row.subject or spoken(row.verb.replace(".", " "))),
                 style="p2",
                 export=Mail.verb,
@@ -173,7 +173,7 @@ class Mails(TableView):
             person_filter(Mail.person_id),
             *days("Queued", Mail.created_at),
         ),
-        empty="Mails appear here as soon as one is sent.",
+        empty="Emails appear here as soon as one is sent.",
     )
     details = (
         "email",
@@ -191,7 +191,7 @@ class Mails(TableView):
     )
     labels: ClassVar[dict[str, str]] = {
         "email": "To",
-        "verb": "Mail",
+        "verb": "Kind",
         "last_error": "Problem",
         "due_at": "Next attempt",
         "locale": "Language",
@@ -201,7 +201,7 @@ class Mails(TableView):
     }
 
     def name_of(self, row: Any) -> str:
-        return f"Mail to {row.email}"
+        return f"Email to {row.email}"
 
     def badges(self, row: Any) -> list[tuple[str, Any]]:
         return [("mail", row.status)]
@@ -218,7 +218,7 @@ class Mails(TableView):
         row = self.get_one(record_id)
         with transaction():
             mail.retry(actor=staff(), mail=row)
-        flash(f"The mail to {row.email} is on its way again", "success")
+        flash(f"The email to {row.email} is on its way again", "success")
         return see_other(url_for("mails.details_view", record_id=record_id))
 
 

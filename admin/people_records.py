@@ -113,7 +113,7 @@ class People(RecordView):
         "full_name": "Full name",
         "is_active": "May sign in",
         "locale": "Language",
-        "bounced_at": "Mail refused",
+        "bounced_at": "Email refused",
         "created_at": "Created",
         "id": "Number",
     }

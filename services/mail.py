@@ -162,7 +162,7 @@ def retry(*, actor: Actor, mail: Mail) -> Mail:
     require(actor, Permission.RETRY_MAILS)
     row = locked(Mail, mail.id)
     if row.status is not MailStatus.FAILED:
-        raise IllegalMove("This mail is on its way, or has arrived already.")
+        raise IllegalMove("This email is on its way, or has arrived already.")
     row.status = MailStatus.QUEUED
     row.attempts = 0
     row.due_at = clock.now()
