@@ -1,12 +1,15 @@
 """The floor: the least honest Flask that does each task, hand-written, on the same database.
 
 A signed session, the person read on every request, a token against forged forms, one plain template a
-page, one statement a question, an audit row a change. Nothing that a page could do without.
+page, one statement a question. What the contract demands of a change is done by hand: a sign-in ends the
+other links, leaves a session's row and an entry of the sign-in log; it and a save are chained into the
+audit log under the head's lock. Nothing that a page or a change could do without.
 """
 
 import hashlib
+import json
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Flask, abort, redirect, request, session
@@ -81,18 +84,17 @@ def make(engine: Engine) -> Flask:
             found = connection.execute(
                 text(
                     "UPDATE sign_in_links SET used_at = :now WHERE token_digest = :digest AND used_at IS NULL"
-                    " AND expires_at > :now RETURNING person_id"
+                    " AND revoked_at IS NULL AND expires_at > :now RETURNING id, person_id, email_canonical"
                 ),
                 {"digest": digest, "now": now()},
             ).first()
             if not found:
                 abort(410)
-            connection.execute(
-                text("INSERT INTO floor_audit (verb, subject, created_at) VALUES ('signed in', :id, :now)"),
-                {"id": found.person_id, "now": now()},
-            )
+            _begin_session(connection, found, token := secrets.token_urlsafe(32))
+            _chain(connection, "session.started", found.person_id, found.person_id, {})
         session.clear()
         session["person"] = found.person_id
+        session["token"] = token
         return redirect("/partners/dashboard", 303)
 
     @app.get("/partners/dashboard")
@@ -188,10 +190,12 @@ def make(engine: Engine) -> Flask:
             )
             if not changed.rowcount:
                 abort(409)
-            connection.execute(
-                text("INSERT INTO floor_audit (verb, subject, created_at) VALUES ('changed', :id, :now)"),
-                {"id": row["id"], "now": now()},
-            )
+            changes = {
+                name: [row[name], request.form.get(name, "")]
+                for name in FIELDS
+                if row[name] != request.form.get(name, "")
+            }
+            _chain(connection, "person.changed", who.id, row["id"], changes)
         return redirect("/admin/records/people/", 303)
 
     @app.get("/floor/<kind>/<int:number>")
@@ -215,3 +219,64 @@ def _events(connection: Any, entity_id: int) -> Any:
         ),
         {"id": entity_id},
     ).all()
+
+
+def _begin_session(connection: Any, link: Any, token: str) -> None:
+    """What a sign-in leaves: no other link of the address, a session, an entry of the log."""
+    values = {
+        "link": link.id,
+        "person": link.person_id,
+        "email": link.email_canonical,
+        "digest": hashlib.sha256(token.encode()).hexdigest(),
+        "now": now(),
+        "later": now() + timedelta(days=30),
+    }
+    connection.execute(
+        text(
+            "UPDATE sign_in_links SET revoked_at = :now, revoked_reason = 'used'"
+            " WHERE email_canonical = :email AND sign_in_request_id IS NOT NULL AND id <> :link"
+            " AND used_at IS NULL AND revoked_at IS NULL"
+        ),
+        values,
+    )
+    values["session"] = connection.execute(
+        text(
+            "INSERT INTO sessions (token_digest, person_id, epoch, browser, system, address, created_at,"
+            " authenticated_at, last_seen_at, expires_at, revoked_reason)"
+            " VALUES (:digest, :person, 1, 'Other', 'Other', '127.0.0.1', :now, :now, :now, :later, '') RETURNING id"
+        ),
+        values,
+    ).scalar_one()
+    connection.execute(
+        text(
+            "INSERT INTO auth_events (kind, outcome, cause, email_canonical, person_id, sign_in_link_id,"
+            " session_id, address, agent, request_id, created_at)"
+            " VALUES ('signed_in', 'ok', '', :email, :person, :link, :session, '127.0.0.1', '', '', :now)"
+        ),
+        values,
+    )
+
+
+def _chain(connection: Any, verb: str, actor: int, subject: int, changes: dict[str, Any]) -> None:
+    """One event of the audit log, hashed over the one before it while nobody else appends."""
+    head = connection.execute(text("SELECT event_id, hash FROM audit_head WHERE id = 1 FOR UPDATE")).one()
+    row = {
+        "id": head.event_id + 1,
+        "verb": verb,
+        "actor": actor,
+        "subject": subject,
+        "changes": json.dumps(changes),
+        "now": now(),
+        "before": head.hash,
+    }
+    row["hash"] = hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()
+    connection.execute(
+        text(
+            "INSERT INTO audit_events (id, created_at, actor_kind, actor_id, actor_label, on_behalf_of, verb,"
+            " subject_table, subject_id, subject_label, person_id, changes, facts, reason, address, agent,"
+            " request_id, previous_hash, hash) VALUES (:id, :now, 'person', :actor, '', '', :verb,"
+            " 'partner_users', :subject, '', :subject, :changes, '{}', '', '', '', '', :before, :hash)"
+        ),
+        row,
+    )
+    connection.execute(text("UPDATE audit_head SET event_id = :id, hash = :hash WHERE id = 1"), row)

@@ -11,7 +11,7 @@ from pathlib import Path
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, select
 
 import clock
 import config
@@ -77,10 +77,6 @@ def stage(database_url: str, deals: int, seed: int = 7) -> Iterator[Stage]:
             print(f"  {deals:,} deals' worth of rows in {time.monotonic() - began:.0f} s", flush=True)
         entities = rows.Size(deals).entities
         engine = create_engine(database_url)
-        with engine.begin() as connection:
-            connection.execute(
-                text("CREATE TABLE floor_audit (verb text, subject bigint, created_at timestamptz)")
-            )
         yield Stage(deals, app, _ours(app), _floor(floor.make(engine)), entities)
         engine.dispose()
         with app.app_context():
