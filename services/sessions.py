@@ -47,15 +47,17 @@ def default_affiliation(person: Person) -> Affiliation | None:
 
     None when no place lets them in: everything ended, or is paused.
     """
-    open_ones = [one for one in affiliations_of(person) if may_enter(Contact(person, one))]
     last = (
         select(Session.affiliation_id)
         .where(Session.person_id == person.id, Session.affiliation_id.is_not(None))
         .order_by(Session.created_at.desc(), Session.id.desc())
         .limit(1)
     )
-    last_id = db.session.scalar(last)
-    return next((one for one in open_ones if one.id == last_id), open_ones[0] if open_ones else None)
+    rows = db.session.execute(_places(person).where(_is_live()).add_columns(last.scalar_subquery())).all()
+    open_ones = [(one, last_id) for one, last_id in rows if may_enter(Contact(person, one))]
+    return next(
+        (one for one, last_id in open_ones if one.id == last_id), open_ones[0][0] if open_ones else None
+    )
 
 
 def may_enter(contact: Contact) -> bool:
@@ -93,7 +95,8 @@ def start(*, contact: Contact, browser: str, system: str) -> tuple[Session, str]
         .order_by(Session.created_at.desc(), Session.id.desc())
         .offset(MOST - 1)
     )
-    _revoke(Session.id.in_(db.session.scalars(older).all()), "too_many")
+    if too_many := db.session.scalars(older).all():
+        _revoke(Session.id.in_(too_many), "too_many")
     session = Session(
         token_digest=keys.digest(token),
         person_id=contact.person.id,
