@@ -17,7 +17,12 @@ from services.staff_sign_in import StaffSession
 from web import safe_next, see_other
 
 #: Pages that somebody who still has to set up a second factor may open.
-ENROLMENT = {"account.second_factor", "account.second_factor_code", "staff_sign_in.sign_out"}
+ENROLMENT = {
+    "account.second_factor",
+    "account.second_factor_code",
+    "staff_sign_in.again",  # without it whoever waited a quarter of an hour is sent in a circle
+    "staff_sign_in.sign_out",
+}
 
 
 def staff() -> Staff:

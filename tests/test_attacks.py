@@ -11,6 +11,7 @@ from services.errors import Gone, NotFound, TooMany
 from services.transaction import transaction
 from tests import cast, make
 from tests.admin.desk import at_desk, fresh
+from tests.visitor import Visitor
 from web import cookie_name
 
 LONG_AGO = {"minutes": 16}  # since they proved who they are
@@ -72,6 +73,13 @@ def test_support_hands_nobodys_account_over_without_a_ticket(browse, amara):
     page = page.submit("Save changes", reason="They asked")
     assert page.status == 422
     assert fresh(amara.person).email == cast.AMARA.email
+
+
+def test_who_waits_with_the_second_factor_is_not_sent_in_a_circle(app, app_with, settings, time):
+    browse = Visitor(app_with(staff_second_factor="required"), base_url=settings.base_url)
+    browse.keep_cookie(cookie_name("staff"), make.desk(cast.staff(cast.DANA)))
+    time.pass_(**LONG_AGO)
+    assert browse.get("/admin/account/second-factor").path == "/admin/login/again"
 
 
 # MARK: One partner's people and another's
