@@ -67,9 +67,6 @@ Json = JSON().with_variant(JSONB, "postgresql")
 #: The greatest number that a row can have.
 GREATEST_ID = 2**63 - 1
 
-#: The greatest number that a row can have.
-GREATEST_ID = 2**63 - 1
-
 pk = Annotated[int, mapped_column(BigId, primary_key=True)]
 short = Annotated[str, mapped_column(String(200))]
 address = Annotated[str, mapped_column(String(254))]

@@ -16,7 +16,6 @@ from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
-from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response as AnyResponse
 
 import config
@@ -74,7 +73,6 @@ def register(app: Flask) -> None:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.url_map.converters["int"] = RowNumber
-    app.url_map.converters["int"] = RowNumber
     app.before_request(_begin)
     csrf.init_app(app)
     app.after_request(_finish)
@@ -84,13 +82,6 @@ def register(app: Flask) -> None:
     app.register_error_handler(OperationalError, _database_away)
     app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(Exception, _failed)
-
-
-class RowNumber(IntegerConverter):
-    """`<int:…>` in an address: a number that a row can have; with any other there is no such page."""
-
-    def __init__(self, rules: Map) -> None:
-        super().__init__(rules, min=1, max=GREATEST_ID)
 
 
 class RowNumber(IntegerConverter):
