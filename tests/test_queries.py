@@ -206,4 +206,4 @@ def test_no_page_asks_the_database_more_with_ten_times_of_everything(app, browse
         counts.append(counted(readers, world, app, queries))
     few, many = counts
     assert len(few) > 100
-    assert {path: f"{few[path]} -> {many[path]}" for path in few if few[path] != many[path]} == {}
+    assert {path: f"{few[path]} -> {many[path]}" for path in few if few[path] < many[path]} == {}
