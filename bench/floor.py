@@ -41,6 +41,14 @@ DASHBOARD = FRAME % (
     "<p>{{ who.entity }} {{ who.org }}</p><ul>{% for a in events %}<li>{{ a.actor_label }} {{ a.verb }} "
     "{{ a.created_at }}</li>{% endfor %}</ul><p>{{ team }} people</p>"
 )
+HOME = FRAME % (
+    "<ul>{% for one in waiting %}<li>{{ one }}</li>{% endfor %}</ul><ul>{% for a in events %}<li>"
+    "{{ a.actor_label }} {{ a.verb }} {{ a.created_at }}</li>{% endfor %}</ul>"
+)
+PEOPLE = FRAME % (
+    "<table>{% for id, name, email, active, seen in rows %}<tr><td><a href='/admin/records/people/{{ id }}'>"
+    "{{ name }}</a></td><td>{{ email }}</td><td>{{ active }}</td><td>{{ seen }}</td></tr>{% endfor %}</table>"
+)
 FIELDS = ("full_name", "email", "title", "phone")
 
 
@@ -131,6 +139,43 @@ def make(engine: Engine) -> Flask:
                 text("SELECT count(*) FROM (SELECT 1 FROM partner_entities LIMIT 10001) AS capped")
             ).scalar()
             return page(LIST, title="Partners", who=who, rows=rows, count=count)
+
+    @app.get("/admin/")
+    def home() -> str:
+        with engine.connect() as connection:
+            return page(
+                HOME,
+                title="Home",
+                who=staff(connection),
+                waiting=connection.execute(
+                    text(
+                        "SELECT (SELECT count(*) FROM (SELECT 1 FROM partner_invitations"
+                        " WHERE status = 'pending' LIMIT 1001) AS invited),"
+                        " (SELECT count(*) FROM (SELECT 1 FROM partner_entities"
+                        " WHERE status = 'pending' LIMIT 1001) AS pending), (SELECT count(*) FROM (SELECT 1"
+                        " FROM mails WHERE status = 'failed' LIMIT 1001) AS failed)"
+                    )
+                ).one(),
+                events=connection.execute(
+                    text("SELECT actor_label, verb, created_at FROM audit_events ORDER BY id DESC LIMIT 10")
+                ).all(),
+            )
+
+    @app.get("/admin/records/people/")
+    def people() -> str:
+        with engine.connect() as connection:
+            return page(
+                PEOPLE,
+                title="People",
+                who=staff(connection),
+                rows=connection.execute(
+                    text(
+                        "SELECT id, full_name, email, is_active, last_seen_at FROM partner_users"
+                        " WHERE lower(full_name) LIKE :words ORDER BY id DESC LIMIT 25"
+                    ),
+                    {"words": f"%{request.args['q'].lower()}%"},
+                ).all(),
+            )
 
     @app.get("/admin/partners/<int:number>")
     def partner(number: int) -> str:
@@ -243,7 +288,8 @@ def _begin_session(connection: Any, link: Any, token: str) -> None:
         text(
             "INSERT INTO sessions (token_digest, person_id, epoch, browser, system, address, created_at,"
             " authenticated_at, last_seen_at, expires_at, revoked_reason)"
-            " VALUES (:digest, :person, 1, 'Other', 'Other', '127.0.0.1', :now, :now, :now, :later, '') RETURNING id"
+            " VALUES (:digest, :person, 1, 'Other', 'Other', '127.0.0.1', :now, :now, :now, :later, '')"
+            " RETURNING id"
         ),
         values,
     ).scalar_one()

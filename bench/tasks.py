@@ -11,6 +11,8 @@ from werkzeug.test import TestResponse
 from bench.measure import Task
 from bench.stage import Stage
 
+#: What people are looked for by: many have the first, few the last.
+WORDS = ("Abe", "Femi", "person1234")
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -32,6 +34,8 @@ def tasks(stage: Stage, rounds: int) -> list[Pair]:
         _same(stage, "partners list", lambda _n: "/admin/partners/"),
         _same(stage, "partner page", lambda n: f"/admin/partners/{_entity(stage, n)}"),
         _same(stage, "record edit", lambda n: f"/admin/records/people/{_person(n)}/edit"),
+        _same(stage, "admin home", lambda _n: "/admin/"),
+        _same(stage, "people search", lambda n: f"/admin/records/people/?q={WORDS[n % len(WORDS)]}"),
         Pair("record save", _save(stage.ours), _save(stage.floor), 303),
     ]
 
