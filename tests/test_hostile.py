@@ -213,11 +213,11 @@ def test_no_form_breaks_or_saves_what_it_does_not_ask_for(app, browse, door):
     attacker = Attacker(browse, door)
     forms = attacker.forms(app)
     before = kept()
-    for path, fields in forms.items():
+    for turn, (path, fields) in enumerate(forms.items()):
         attacker.enter()
         names = [name for name, _value in fields]
         extra = [(name, quote(value)) for name, value in EXTRA.items() if name not in names]
-        for text in TEXTS:
+        for text in TEXTS[turn % 3 :: 3]:  # each form a third of them, and each of them a third of the forms
             attacker.post(path, [(name, text) for name in names])
         attacker.post(path, [*fields, *fields, *((name, TEXTS[3]) for name in names)])
         for position, name in enumerate(names):
