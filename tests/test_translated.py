@@ -250,6 +250,8 @@ def read_invitations(reader: Reader, time: StillClock) -> None:
         for way in ways:
             reader.another().get(way)
             reader.signed_in(cast.contact(cast.AMARA)).get(way)
+        if end == "expire":
+            reader.another().submit(ways[1], "form[action$='/again']")
         if end == "suspend":
             move(invited.entity, "resume")
         if not end:

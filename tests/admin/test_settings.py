@@ -77,7 +77,7 @@ def test_two_administrators_at_the_same_form_do_not_undo_each_other(sam):
     dana = cast.staff(cast.DANA)
     page = sam.get(f"/admin/settings/staff/{dana.id}")
     sam.submit(f"/admin/settings/staff/{dana.id}", "Save account", full_name="Dana First")
-    late = page.submit("Save", full_name="Dana Second")
+    late = page.submit("Save account", full_name="Dana Second")
     assert late.status == 409
     assert "Dana First" in late
     assert late.find("#full_name").attributes["value"] == "Dana Second"
