@@ -27,7 +27,11 @@ from services.errors import NotFound
 from web import see_other
 
 
-class TableView(Guarded, Listed, ModelView):
+#: What everybody may do with a table who may read it.
+READING = {"index_view", "details_view", "export", "save_view", "remove_view"}
+
+
+class TableView(Listed, Guarded, ModelView):
     """Rows to read: a list, a page for each, an export; nothing changes here."""
 
     title = ""
@@ -74,9 +78,7 @@ class TableView(Guarded, Listed, ModelView):
 
     def mark(self, name: str) -> str | None:
         """Reading takes `reads`; methods of a view say for themselves what else they take."""
-        return super().mark(name) or (
-            self.reads if name in {"index_view", "details_view", "export"} else None
-        )
+        return super().mark(name) or (self.reads if name in READING else None)
 
     # MARK: What Flask-Admin would make up by itself
 

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 import clock
 import config
-from models import AuditEvent, AuditHead, db
+from models import AuditEvent, AuditHead, JobRun, db
 from services import audit, keys
 
 FILE = "audit-checkpoints.jsonl"
@@ -120,6 +120,9 @@ def _check_end(verdict: Verdict, last_id: int, last_hash: str, marks: list[Check
         )
     elif head.event_id < last_id or head.hash != last_hash:
         verdict.add(last_id, "is not where the log ended: something was put in at its end.")
+    signing = db.session.get(JobRun, "audit.checkpoint")
+    if not marks and last_id and signing is not None and signing.last_ended_at is not None:
+        verdict.add(0, f"Checkpoints were signed, but {FILE} holds none of them: it was taken away.")
     beyond = [mark for mark in marks if mark.event_id > last_id]
     if beyond:
         verdict.add(

@@ -6,7 +6,7 @@ from sqlalchemy import delete, insert, select, text, update
 import clock
 import config
 from models import AuditEvent, AuditHead, db
-from services import audit, audit_chain, keys
+from services import audit, audit_chain, jobs, keys
 from tests import cast, make
 
 
@@ -129,6 +129,15 @@ def test_a_checkpoint_taken_out_of_the_middle_shows(log, tmp_path, time):
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], lines[2]]) + "\n")
     assert any("one before it is gone" in found for found in told())
+
+
+def test_checkpoints_that_were_taken_away_show(log):
+    jobs.run_due()
+    assert audit_chain.verify().is_whole
+    (config.current().data_dir / audit_chain.FILE).unlink()
+    assert told() == [
+        f"Checkpoints were signed, but {audit_chain.FILE} holds none of them: it was taken away."
+    ]
 
 
 def test_an_idle_hour_leaves_no_checkpoint(log):
