@@ -85,8 +85,9 @@ MAILS: dict[str, Kind] = {
     "sign_in.notice": Kind(
         "sign_in.notice",
         _l("New sign-in to %(portal)s"),
-        facts=frozenset({"at", "browser", "system", "address"}),
-        link="/partners/sessions",
+        facts=frozenset({"at", "browser", "system", "address", "session_id"}),
+        link="/partners/sessions/not-me/{token}",
+        mint="services.sessions:mint_notice",
     ),
     "staff.password_link": Kind(
         "staff.password_link",

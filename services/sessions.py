@@ -12,9 +12,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import contains_eager, joinedload, raiseload
 
 import clock
-import config
 from language import _l
-from models import Affiliation, Company, Entity, Person, Session, SignInLink, Staff, db
+from models import Affiliation, Company, Entity, Mail, Person, Session, SignInLink, Staff, db
 from permissions import Actor, Contact, Permission, System, decide
 from services import audit, auth_log, company, keys
 from services.access import require
@@ -328,14 +327,16 @@ def _who(actor: Actor, person: Person) -> str:
 # MARK: "Was that not you?"
 
 
-def notice_url(session_id: int) -> str:
-    """The address in the mail about a new browser, with which its reader ends that session unsigned."""
-    return f"{config.current().base_url}/partners/sessions/not-me/{notice_secret(session_id)}"
+def mint_notice(letter: Mail) -> str:
+    """The secret of a mail about a new browser, by which its reader ends that session without signing in."""
+    return notice_secret(letter.facts["session_id"])
 
 
 def notice_secret(session_id: int) -> str:
-    """The session's number, signed, so that nobody else can make one."""
-    return f"{session_id}-{keys.sign('not me', session_id)[:43]}"
+    """The session's number with a signature of it and of its owner's address, which ends with the address."""
+    owner = select(Person.email_canonical).join(Session, Session.person_id == Person.id)
+    address = db.session.scalar(owner.where(Session.id == session_id))
+    return f"{session_id}-{keys.sign('not me', session_id, address)[:43]}"
 
 
 def by_notice(secret: str) -> Session | None:

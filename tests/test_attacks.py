@@ -148,8 +148,8 @@ def test_a_link_is_spent_only_for_what_it_was_made_for(amara):
 def test_the_secret_of_a_notice_stands_in_no_log(amara):
     with transaction():
         session, _token = sessions.start(contact=amara, browser="Firefox", system="Linux")
-    url = sessions.notice_url(session.id)
-    assert sessions.notice_secret(session.id)[-40:] not in logs.redact(f"GET {url} 200")
+    secret = sessions.notice_secret(session.id)
+    assert secret[-40:] not in logs.redact(f"GET /partners/sessions/not-me/{secret} 200")
 
 
 # MARK: Limits

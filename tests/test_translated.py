@@ -336,6 +336,7 @@ FACTS = {
     "system": "Other",
     "address": "127.0.0.1",
     "left": 3,
+    "session_id": 1,
 }
 
 

@@ -5,7 +5,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
 from models import EntityStatus, OnboardingStatus, OrganizationStatus, Session, db
-from services import people, sessions
+from services import people, sessions, sign_in
 from services.transaction import transaction
 from tests import cast, make
 from tests.visitor import Visitor
@@ -284,9 +284,11 @@ def test_leaving_takes_a_press(principal):
     assert principal.get("/partners/dashboard").path == "/partners/dashboard"
 
 
-def test_the_reader_of_a_notice_ends_a_session_that_was_not_theirs(principal, browse, amara):
-    session = db.session.query(Session).one()
-    path = "/partners/sessions/not-me/" + sessions.notice_secret(session.id)
+def test_the_reader_of_a_notice_ends_a_session_that_was_not_theirs(principal, browse, amara, mailbox):
+    token, _code = make.link(amara.person.email)
+    with transaction():
+        sign_in.redeem(token=token, browser="Firefox", system="Windows")
+    path = mailbox.latest(to=amara.person.email).link("not-me")
     page = browse.another().get(path)
     assert page.heading == "Was that not you?"
     assert principal.get("/partners/dashboard").path == "/partners/dashboard"

@@ -118,6 +118,7 @@ def test_every_mail_has_its_texts_and_a_subject_that_fits(mailbox: Mailbox):
         "address": "203.0.113.7",
         "left": 1,
         "by": "Sam Whitfield",
+        "session_id": 1,
     }
     invitation = make.invitation(entity=entity, email="noah@unl.example")
     with transaction():

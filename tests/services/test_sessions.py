@@ -1,7 +1,7 @@
 """Browsers that are signed in: read anew at every request, ended from anywhere, at once."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from models import (
     AuditEvent,
@@ -294,10 +294,24 @@ def test_who_says_that_it_was_not_them_is_signed_out_everywhere():
     tokens = [make.session(amara) for _time in range(2)]
     number = db.session.scalars(select(Session.id)).first()
     assert number is not None
-    secret = sessions.notice_url(number).rpartition("/")[2]
+    secret = sessions.notice_secret(number)
     with transaction():
         sessions.disown(secret=secret)
     assert [who(token) for token in tokens] == [None, None]
+
+
+def test_a_notice_ends_with_the_address_it_went_to():
+    """Whoever has the old mailbox now signs nobody out."""
+    amara = cast.contact(cast.AMARA)
+    token = make.session(amara)
+    secret = sessions.notice_secret(db.session.scalars(select(Session.id)).one())
+    db.session.execute(
+        update(Person).values(email_canonical="new@unl.example").execution_options(logged=True)
+    )
+    db.session.commit()
+    with pytest.raises(Gone), transaction():
+        sessions.disown(secret=secret)
+    assert who(token) is not None
 
 
 @pytest.mark.parametrize("secret", ["", "1", "1-", "x-y", f"1-{'0' * 43}", "9" * 99, "\u0661-x"])
