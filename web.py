@@ -87,6 +87,9 @@ def register(app: Flask) -> None:
 class RowNumber(IntegerConverter):
     """`<int:…>` in an address: a number that a row can have; with any other there is no such page."""
 
+    #: What is no such number matches no rule at all: a rule that matched and refused would say 405.
+    regex = r"[1-9]\d{0,18}"
+
     def __init__(self, rules: Map) -> None:
         super().__init__(rules, min=1, max=GREATEST_ID)
 

@@ -145,6 +145,8 @@ class System:
             config.use(self.settings)
             jobs.configure(self.settings)
         self.database.restore()
+        for checkpoints in self.data_dir.glob("audit-checkpoints*"):
+            checkpoints.unlink()
         for folder in ("files", "outbox"):
             with contextlib.suppress(FileNotFoundError):
                 for entry in os.scandir(self.data_dir / folder):
