@@ -8,7 +8,6 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from models import (
-    AuthEvent,
     EntityStatus,
     InvitationStatus,
     Mail,
@@ -20,38 +19,12 @@ from models import (
 )
 from services import keys, people, sessions, sign_in
 from services.errors import Gone, Refusal
-from services.sign_in import SignedIn
 from services.transaction import transaction
 from tests import cast, make
 from tests.crowd import at_once
+from tests.services.portal_door import log, mails, redeem, refused
 
 pytestmark = pytest.mark.usefixtures("app")
-ANOTHER_COOKIE = "c" * keys.TOKEN_LENGTH
-
-
-def redeem(token: str, browser: str = "Firefox", system: str = "Linux") -> SignedIn:
-    with transaction():
-        return sign_in.redeem(token=token, browser=browser, system=system)
-
-
-def redeem_code(code: str, cookie: str = make.COOKIE) -> SignedIn:
-    with transaction():
-        return sign_in.redeem_code(code=code, browser_token=cookie, browser="Firefox", system="Linux")
-
-
-def refused(token: str) -> str:
-    with pytest.raises(Gone) as caught:
-        redeem(token)
-    return caught.value.cause
-
-
-def mails(verb: str) -> list[str]:
-    return list(db.session.scalars(select(Mail.email).where(Mail.verb == verb).order_by(Mail.id)))
-
-
-def log(kind: str) -> list[tuple[str, str]]:
-    rows = select(AuthEvent.outcome, AuthEvent.cause).where(AuthEvent.kind == kind).order_by(AuthEvent.id)
-    return [(row.outcome, row.cause) for row in db.session.execute(rows)]
 
 
 # MARK: Tokens

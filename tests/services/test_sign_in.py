@@ -15,39 +15,14 @@ from models import (
     SignInRequest,
     db,
 )
-from services import audit, keys, sign_in, sign_in_requests
+from services import audit, sign_in, sign_in_requests
 from services.errors import Gone, TooMany
-from services.sign_in import SignedIn, WrongCode
+from services.sign_in import WrongCode
 from services.transaction import transaction
 from tests import cast, make
+from tests.services.portal_door import ANOTHER_COOKIE, log, mails, redeem, redeem_code, refused
 
 pytestmark = pytest.mark.usefixtures("app")
-ANOTHER_COOKIE = "c" * keys.TOKEN_LENGTH
-
-
-def redeem(token: str, browser: str = "Firefox", system: str = "Linux") -> SignedIn:
-    with transaction():
-        return sign_in.redeem(token=token, browser=browser, system=system)
-
-
-def redeem_code(code: str, cookie: str = make.COOKIE) -> SignedIn:
-    with transaction():
-        return sign_in.redeem_code(code=code, browser_token=cookie, browser="Firefox", system="Linux")
-
-
-def refused(token: str) -> str:
-    with pytest.raises(Gone) as caught:
-        redeem(token)
-    return caught.value.cause
-
-
-def mails(verb: str) -> list[str]:
-    return list(db.session.scalars(select(Mail.email).where(Mail.verb == verb).order_by(Mail.id)))
-
-
-def log(kind: str) -> list[tuple[str, str]]:
-    rows = select(AuthEvent.outcome, AuthEvent.cause).where(AuthEvent.kind == kind).order_by(AuthEvent.id)
-    return [(row.outcome, row.cause) for row in db.session.execute(rows)]
 
 
 # MARK: Asking
