@@ -26,7 +26,6 @@ from services import records
 from services.errors import NotFound
 from web import see_other
 
-
 #: What everybody may do with a table who may read it.
 READING = {"index_view", "details_view", "export", "save_view", "remove_view"}
 
