@@ -22,6 +22,7 @@ from models import Base, db
 from services import search
 
 CAP = 10_000  #: rows that are counted and paged by number
+TAB_CAP = 200  #: rows that are counted for a tab nobody looks at: whether much waits, not how much exactly
 SIZES = (25, 50, 100)
 MOST_PAGES_TYPED = 6  #: digits of a page number that are read at all
 
@@ -44,7 +45,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Tab:
-    """A view that every reader has: a name for a query, with the number of its rows up to 1,000."""
+    """A view that every reader has: a name for a query, with the number of its rows up to TAB_CAP."""
 
     label: str
     query: Mapping[str, str]
@@ -171,7 +172,7 @@ class Listing:
         some = self.matching(state).order_by(None).limit(most + 1).subquery()
         return int(db.session.execute(select(func.count()).select_from(some)).scalar_one())
 
-    def tab_counts(self, most: int = 1_000) -> list[int | None]:
+    def tab_counts(self, most: int = TAB_CAP) -> list[int | None]:
         """The number of rows of each tab, in one statement; `most` + 1 stands for more."""
         counted = [tab for tab in self.tabs if tab.is_counted]
         if not counted:

@@ -66,9 +66,7 @@ class Page:
     @property
     def total(self) -> str:
         """How many there are: "120", or "10,000+"."""
-        if self.count is None or self.count > engine.CAP:
-            return f"{language.number(engine.CAP)}+"
-        return language.number(self.count)
+        return _count(self.count, engine.CAP)
 
     @property
     def summary(self) -> str:
@@ -235,14 +233,17 @@ class Page:
         tabs = []
         if self.listing.tabs:
             for tab, count in zip(self.listing.tabs, self.listing.tab_counts(), strict=True):
-                shown = None if count is None else ("1,000+" if count > 1_000 else language.number(count))
                 query = dict(tab.query)
+                is_current = query == mine
+                shown = None if count is None else _count(count, engine.TAB_CAP)
+                if shown and is_current:  # the page itself counted further
+                    shown = self.total
                 tabs.append(
                     {
                         "label": tab.label,
                         "url": f"?{urlencode(query)}" if query else ".",
                         "count": shown,
-                        "is_current": query == mine,
+                        "is_current": is_current,
                     }
                 )
         elif self.saved:
@@ -253,6 +254,11 @@ class Page:
             for view in self.saved
         ]
         return tabs
+
+
+def _count(count: int | None, cap: int) -> str:
+    """The number of rows in words; None stands for more than were counted."""
+    return f"{language.number(cap)}+" if count is None or count > cap else language.number(count)
 
 
 def page_of(listing: Listing, state: State) -> Page:
