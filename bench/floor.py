@@ -305,7 +305,9 @@ def _begin_session(connection: Any, link: Any, token: str) -> None:
 
 def _chain(connection: Any, verb: str, actor: int, subject: int, changes: dict[str, Any]) -> None:
     """One event of the audit log, hashed over the one before it while nobody else appends."""
-    head = connection.execute(text("SELECT event_id, hash FROM audit_head WHERE id = 1 FOR UPDATE")).one()
+    # SQLite has one writer at a time, and no way to lock a row.
+    lock = " FOR UPDATE" if connection.dialect.name == "postgresql" else ""
+    head = connection.execute(text(f"SELECT event_id, hash FROM audit_head WHERE id = 1{lock}")).one()
     row = {
         "id": head.event_id + 1,
         "verb": verb,
