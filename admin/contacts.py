@@ -17,19 +17,15 @@ from forms.partners import (
     ContactRoleForm,
 )
 from forms.people import ROLE_LABELS, can, cannot
-from models import Affiliation, PartnerRole, StaffRole
+from models import Affiliation, PartnerRole
 from permissions import Permission, granted, requires
 from services import partner_overview, people, sessions
+from services.access import must_prove
 from services.errors import Refusal, Stale
 from services.transaction import transaction
 from web import see_other
 
 P = Permission
-
-
-def needs_proof() -> bool:
-    """Whether who is signed in must name a ticket and have verified who asked: support does."""
-    return staff().role is StaffRole.SUPPORT
 
 
 def role_descriptions() -> dict[str, str]:
@@ -67,7 +63,7 @@ class Contacts:
             return way
         form = ContactRoleForm(request.form)
         form.offer(PartnerRole)
-        form.ask_for_proof(needs_proof())
+        form.ask_for_proof(must_prove(staff()))
         if request.method == "GET":
             form.role.data = contact.role.value
         elif form.validate():
@@ -91,7 +87,7 @@ class Contacts:
         if (way := again_first(request.path)) is not None:
             return way
         form = ContactOverridesForm.of(OVERRIDABLE)(request.form)
-        form.ask_for_proof(needs_proof())
+        form.ask_for_proof(must_prove(staff()))
         if request.method == "GET":
             form.version.data = contact.version
             form.read(contact.permissions or {})
@@ -129,7 +125,7 @@ class Contacts:
         entity = find(entity_id)
         contact = partner_overview.find_contact(entity, contact_id)
         form = ContactReasonForm(request.form)
-        form.ask_for_proof(needs_proof())
+        form.ask_for_proof(must_prove(staff()))
         if request.method == "POST" and form.validate():
             try:
                 with transaction():
@@ -149,7 +145,7 @@ class Contacts:
         entity = find(entity_id)
         contact = partner_overview.find_contact(entity, contact_id)
         form = ContactReasonForm(request.form)
-        form.ask_for_proof(needs_proof())
+        form.ask_for_proof(must_prove(staff()))
         if request.method == "POST" and form.validate():
             try:
                 with transaction():

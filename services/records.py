@@ -12,16 +12,15 @@ from sqlalchemy import inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from language import _l
-from models import AuditEvent, Base, Staff, StaffRole, db
+from models import AuditEvent, Base, Staff, db
 from permissions import Permission, allowed
 from services import audit
-from services.access import require
+from services.access import LONGEST_TICKET, must_prove, require, require_proof
 from services.errors import NotFound, Refusal, Stale
 from services.record_rules import RULES, Rule
 from services.transaction import locked
 
 LONGEST_REASON = 500
-LONGEST_TICKET = 60
 
 
 class Difference(NamedTuple):
@@ -61,7 +60,7 @@ def needs_reason(model: type[Base]) -> bool:
 
 def needs_proof(actor: Staff, model: type[Base]) -> bool:
     """Whether this actor has to name a ticket and have verified who is asking."""
-    return RULES[model].needs_proof and actor.role is StaffRole.SUPPORT
+    return RULES[model].needs_proof and must_prove(actor)
 
 
 def needs_fresh(model: type[Base]) -> bool:
@@ -120,10 +119,7 @@ def save(
         raise Refusal(f"The reason must be {LONGEST_REASON} characters or fewer", field="reason")
     facts: dict[str, Any] = {}
     if needs_proof(actor, model):
-        if not ticket or len(ticket) > LONGEST_TICKET:
-            raise Refusal("Enter the ticket's number", field="ticket")
-        if identity_verified is not True:
-            raise Refusal("Verify first who is asking", field="identity_verified")
+        require_proof(ticket=ticket, identity_verified=identity_verified)
     if ticket:
         facts["ticket"] = ticket[:LONGEST_TICKET]
     before = {name: getattr(row, name) for name in changed}

@@ -12,7 +12,7 @@ from sqlalchemy.orm import contains_eager, raiseload
 
 import clock
 from language import _, _l
-from models import Affiliation, Entity, PartnerRole, Person, Staff, StaffRole, db
+from models import Affiliation, Entity, PartnerRole, Person, db
 from permissions import PARTNER_PERMISSIONS as EVERYTHING
 from permissions import (
     Actor,
@@ -24,13 +24,12 @@ from permissions import (
     read_overrides,
 )
 from services import audit, mail, partners
-from services.access import require
+from services.access import must_prove, require, require_proof
 from services.errors import IllegalMove, NotAllowed, NotFound, Refusal
 from services.transaction import locked
 
 #: How far scopes reach, the least first.
 _REACH = (None, Scope.STATUS_ONLY, Scope.OWN, Scope.ENTITY, Scope.ALL)
-LONGEST_TICKET = 60  # characters
 
 
 class Row(NamedTuple):
@@ -268,8 +267,10 @@ def _lock_to_change(
             raise NotAllowed(_l("Nobody changes their own place in the team. Another principal can."))
     else:
         require(actor, Permission.EDIT_AFFILIATIONS)
-    if isinstance(actor, Staff) and actor.role is StaffRole.SUPPORT:
-        _require_proof(reason, ticket, identity_verified)
+    if must_prove(actor):
+        if not reason.strip():
+            raise Refusal("Enter the reason", field="reason")
+        require_proof(ticket=ticket, identity_verified=identity_verified)
     partners.lock_entity(affiliation.entity_id)
     if isinstance(actor, Contact):
         # What the actor may is asked again behind the lock: of two who act on each other, one is too late.
@@ -279,15 +280,6 @@ def _lock_to_change(
     if not affiliation.is_live(clock.now()):
         raise IllegalMove(_l("This person's access has ended already."))
     return affiliation
-
-
-def _require_proof(reason: str, ticket: str, identity_verified: bool) -> None:
-    if not reason.strip():
-        raise Refusal("Enter the reason", field="reason")
-    if not ticket.strip() or len(ticket) > LONGEST_TICKET:
-        raise Refusal("Enter the ticket's number", field="ticket")
-    if identity_verified is not True:
-        raise Refusal("Verify first who is asking", field="identity_verified")
 
 
 def _proof(ticket: str) -> dict[str, Any]:
